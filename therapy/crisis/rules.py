@@ -1,0 +1,128 @@
+"""The rules of rules.toml, compiled: which of them hold in a normalized text. No Django, no input or output.
+
+Cues keep this cheap: a rule's pattern runs only on a text that holds one of its cues. Patterns know only
+bounded repetition, so that no text, however made, can hold the matcher up.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from therapy.crisis.assessment import CrisisType, Level
+
+_BOUNDARY: Final = re.compile(r" (?:[.!?]|but|pero|however|though|aunque) ")
+_GAP: Final = re.compile(r"<(\d)>")
+_CLAUSE_WINDOW: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    before: re.Pattern[str] | None
+    inside: re.Pattern[str] | None
+    after: re.Pattern[str] | None
+    sentence: re.Pattern[str] | None
+    message: re.Pattern[str] | None
+    unless: re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    level: Level
+    types: tuple[CrisisType, ...]
+    cues: tuple[str, ...]
+    pattern: re.Pattern[str]
+    guards: tuple[tuple[str, Guard], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    rule: Rule
+    start: int
+    end: int
+    voided_by: str = ""
+
+
+def _expand(pattern: str, words: dict[str, str]) -> str:
+    for _ in range(3):  # lists may name lists, two deep
+        for name, choices in words.items():
+            pattern = pattern.replace("{" + name + "}", choices)
+    return _GAP.sub(r"(?:\\w+ ){0,\1}", pattern)
+
+
+def _compile(pattern: str | None, words: dict[str, str]) -> re.Pattern[str] | None:
+    return re.compile(_expand(pattern, words)) if pattern else None
+
+
+def _guard(data: dict[str, str], words: dict[str, str]) -> Guard:
+    return Guard(
+        *(
+            _compile(data.get(key), words)
+            for key in ("before", "in", "after", "sentence", "message", "unless")
+        )
+    )
+
+
+def _rule(data: dict[str, Any], words: dict[str, str], guards: dict[str, Guard]) -> Rule:
+    return Rule(
+        data["name"],
+        Level[data["level"].upper()],
+        tuple(data["types"]),
+        tuple(data["cues"]),
+        re.compile(rf"\b(?:{_expand(data['pattern'], words)})(?!\w)"),
+        tuple((name, guards[name]) for name in data["guards"]),
+    )
+
+
+def _load() -> tuple[Rule, ...]:
+    data = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
+    words = data["words"]
+    guards = {name: _guard(guard, words) for name, guard in data["guards"].items()}
+    return tuple(_rule(rule, words, guards) for rule in data["rule"])
+
+
+RULES: Final = _load()
+
+
+def find_matches(text: str, rules: tuple[Rule, ...]) -> list[Match]:
+    """Every rule's first match that no guard voids; where all are voided, its first with the guard's name."""
+    return [match for rule in rules if (match := _first_match(rule, text)) is not None]
+
+
+def _first_match(rule: Rule, text: str) -> Match | None:
+    voided: Match | None = None
+    for found in rule.pattern.finditer(text):
+        name = _voided_by(rule, text, found.start(), found.end())
+        if not name:
+            return Match(rule, found.start(), found.end())
+        voided = voided or Match(rule, found.start(), found.end(), name)
+    return voided
+
+
+def _voided_by(rule: Rule, text: str, start: int, end: int) -> str:
+    left, right = _sentence(text, start, end)
+    return next((name for name, guard in rule.guards if _holds(guard, text, left, start, end, right)), "")
+
+
+def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
+    floor = max(0, start - _CLAUSE_WINDOW)
+    left = floor
+    for boundary in _BOUNDARY.finditer(text, floor, start):
+        left = boundary.end() - 1
+    right = _BOUNDARY.search(text, max(start, end - 1), end + _CLAUSE_WINDOW)
+    return left, right.start() + 1 if right else min(len(text), end + _CLAUSE_WINDOW)
+
+
+def _holds(guard: Guard, text: str, left: int, start: int, end: int, right: int) -> bool:
+    held = (
+        (guard.before and guard.before.search(text, left, start))
+        or (guard.inside and guard.inside.search(text, start, end))
+        or (guard.after and guard.after.search(text[end:right]))
+        or (guard.sentence and guard.sentence.search(text, left, right))
+        or (guard.message and guard.message.search(text[:2000]))
+    )
+    return bool(held) and not (guard.unless and guard.unless.search(text, left, right))
