@@ -44,7 +44,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "repeat": "Go through the steps {} times.",
         "minutes": "About {} minutes.",
         "minute": "About 1 minute.",
-        "own_words": "Write your answer, then go on.",
+        "own_words": "Write your answer as a message.",
     },
     "es": {
         "complete": "Ya lo hice",
@@ -58,7 +58,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "repeat": "Repite los pasos {} veces.",
         "minutes": "Unos {} minutos.",
         "minute": "Un minuto, más o menos.",
-        "own_words": "Escribe tu respuesta y sigue.",
+        "own_words": "Escribe tu respuesta en un mensaje.",
     },
 }
 
@@ -163,12 +163,14 @@ def _whole(exercise: LocalizedExercise) -> str:
 def _one_step(exercise: LocalizedExercise, index: int) -> Instruction:
     step = exercise.steps[index]
     words = _WORDS[exercise.language]
-    own_words = f" {words['own_words']}" if step.prompt else ""
+    then = f" {words['own_words']}" if step.prompt else ""
+    if exercise.cycles > 1 and index == len(exercise.steps) - 1:
+        then += f" {words['repeat'].format(exercise.cycles)}"
     return Instruction(
         id=f"ex_{exercise.slug}_step_{index + 1}",
-        label=f"{index + 1}/{len(exercise.steps)}. {_timed(step, words)}{own_words}",
+        label=f"{index + 1}/{len(exercise.steps)}. {_timed(step, words)}{then}",
         title=exercise.title,
-        steps=[Step(text=_step_text(step), seconds=step.seconds)],
+        steps=[Step(text=f"{_step_text(step)}{then}", seconds=step.seconds)],
         duration_seconds=step.seconds,
         cautions=list(exercise.cautions) if index == 0 else [],
     )

@@ -118,15 +118,11 @@ class Walk(BaseModel):
             raise WalkError("over" if self.status != "under_way" else "nothing_asked")
         return self._changed(at, answers={**self.answers, field: text.strip()[:ANSWER_MAX]}).next(at)
 
-    def rate(self, moment: Literal["before", "after"], mood: int, at: datetime) -> Self:
+    def rate(self, moment: Literal["before", "after"], mood: int) -> Self:
         """The last rating holds. `after` may come when the walk is over, `before` may not."""
         if moment == "after":
-            return (
-                self._changed(at, mood_after=mood)
-                if self.status == "under_way"
-                else self._with(mood_after=mood)
-            )
-        return self._under_way()._changed(at, mood_before=mood)
+            return self._with(mood_after=mood)
+        return self._under_way()._with(mood_before=mood)
 
     def complete(self, at: datetime) -> Self:
         return self._under_way()._changed(at, status="completed")
