@@ -123,6 +123,7 @@ def test_an_instruction_holds_all_steps_with_their_seconds(exercise: Exercise, l
     assert isinstance(instruction, Instruction)
     assert [step.seconds for step in instruction.steps] == [step.seconds for step in exercise.steps]
     assert (instruction.cycles, instruction.duration_seconds) == (exercise.cycles, exercise.duration_seconds)
+    assert len(instruction.cautions) == len(exercise.cautions)
 
 
 @each_exercise

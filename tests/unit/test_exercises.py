@@ -364,7 +364,11 @@ def test_a_night_away_counts_as_one_whole_exercise(walk: Walk) -> None:
 
 
 def test_a_clock_that_runs_backwards_takes_nothing(walk: Walk) -> None:
-    assert walk.next(later(10)).complete(later(3)).seconds_spent == 10
+    assert walk.next(later(10)).next(later(3)).complete(later(12)).seconds_spent == 12
+
+
+def test_a_third_of_its_time_does_for_a_worksheet(sheet: Walk) -> None:
+    assert sheet.evidence().seconds_expected == CATALOGUE["thought_record"].duration_seconds / 3
 
 
 def test_a_worksheet_asks_only_once_walked() -> None:
@@ -376,6 +380,11 @@ def test_an_answer_is_kept_and_leads_on(sheet: Walk) -> None:
     sheet = sheet.answer(" The bus left without me. ", later(60))
     assert sheet.answers == {"situation": "The bus left without me."}
     assert sheet.asks_for == "thought"
+
+
+def test_every_answer_is_kept(sheet: Walk) -> None:
+    sheet = sheet.answer("The bus left.", later(60)).answer("Always me.", later(90))
+    assert sheet.answers == {"situation": "The bus left.", "thought": "Always me."}
 
 
 def test_an_answer_can_be_changed(sheet: Walk) -> None:
@@ -445,3 +454,18 @@ def _act(walk: Walk, act: Any, at: datetime) -> Walk:
 def test_every_approach_has_an_exercise_but_narrative() -> None:
     offered = {approach for e in CATALOGUE.values() for approach in e.approaches}
     assert offered == set(get_args(Approach)) - {"narrative"}
+
+
+@each_exercise
+def test_the_documented_table_says_what_the_file_says(exercise: Exercise) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exercises.md").read_text(encoding="utf-8")
+    minutes, seconds = divmod(exercise.duration_seconds, 60)
+    cells = [
+        f"`{exercise.slug}`",
+        exercise.kind,
+        f"{minutes}:{seconds:02d}",
+        exercise.intensity,
+        ", ".join(exercise.helps_with),
+        ", ".join(exercise.contraindications),
+    ]
+    assert f"| {' | '.join(cells)} |" in page
