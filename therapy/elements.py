@@ -40,6 +40,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "worst": "0: very bad",
         "best": "10: very good",
         "first": "Before you begin:",
+        "second": "(1 second)",
         "seconds": "({} seconds)",
         "repeat": "Go through the steps {} times.",
         "minutes": "About {} minutes.",
@@ -54,6 +55,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "worst": "0: muy mal",
         "best": "10: muy bien",
         "first": "Antes de empezar:",
+        "second": "(1 segundo)",
         "seconds": "({} segundos)",
         "repeat": "Repite los pasos {} veces.",
         "minutes": "Unos {} minutos.",
@@ -181,7 +183,10 @@ def _step_text(step: LocalizedStep) -> str:
 
 
 def _timed(step: LocalizedStep, words: dict[str, str]) -> str:
-    return f"{_step_text(step)} {words['seconds'].format(step.seconds)}" if step.seconds else _step_text(step)
+    if not step.seconds:
+        return _step_text(step)
+    lasts = words["second"] if step.seconds == 1 else words["seconds"].format(step.seconds)
+    return f"{_step_text(step)} {lasts}"
 
 
 def _length(seconds: int, words: dict[str, str]) -> str:

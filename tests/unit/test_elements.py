@@ -150,6 +150,11 @@ def test_the_label_says_how_often_and_how_long() -> None:
     assert label.endswith("About 1 minute.")
 
 
+def test_one_second_is_said_in_the_singular() -> None:
+    assert "(1 second)" in elements.start(CATALOGUE["cyclic_sighing"], "en")[0].label
+    assert "(1 segundo)" in elements.start(CATALOGUE["cyclic_sighing"], "es")[0].label
+
+
 def test_the_length_is_said_in_whole_minutes() -> None:
     assert elements.start(CATALOGUE["grounding"], "es")[0].label.endswith("Unos 3 minutos.")
 
