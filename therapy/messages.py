@@ -24,7 +24,9 @@ ElementId = Annotated[str, StringConstraints(min_length=1, max_length=64, patter
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Language = Literal["en", "es"]
 Intensity = Literal["low", "medium", "high"]
-Approach = Literal["cbt", "dbt", "act", "mindfulness", "somatic", "self_compassion", "behavioural", "narrative"]
+Approach = Literal[
+    "cbt", "dbt", "act", "mindfulness", "somatic", "self_compassion", "behavioural", "narrative"
+]
 Role = Literal["assistant", "system", "interactive", "user"]
 
 _MODEL = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
@@ -92,7 +94,9 @@ class FeedbackContent(BaseModel):
     model_config = _MODEL
     rating: Annotated[int, Field(ge=1, le=5)] | None = None
     text: Annotated[str, StringConstraints(min_length=1, max_length=FEEDBACK_TEXT_MAX)] | None = None
-    about: ElementId | None = Field(None, description="The exercise meant, as `ex_<slug>`; else the latest one.")
+    about: ElementId | None = Field(
+        None, description="The exercise meant, as `ex_<slug>`; else the latest one."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> FeedbackContent:
