@@ -1,0 +1,350 @@
+"""The message log: every turn is appended here, and every frame a player sees again is read from here.
+
+Turns that wait at the same moment share one transaction (group commit). Sequence numbers are given out in it,
+under each player's own row, and a caller hears of its turn only once that transaction is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+import orjson
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+
+from privacy.encryption import row_identity
+from privacy.fields import keyring
+from therapy.database import in_database, in_writer
+from therapy.messages import OutgoingContent, OutgoingMessage, OutgoingMetadata
+from therapy.models import Message, PlayerProfile
+
+if TYPE_CHECKING:
+    from therapy.sessions import PlayerState
+
+WAITING_MAX = 4096
+BATCH_MAX = 512
+READ_MAX = 1000
+_BODY = "therapy.message.body"
+
+
+class JournalError(Exception):
+    """A turn was not appended; nothing of it is stored. `may_retry`: the same turn can succeed later."""
+
+    may_retry = True
+
+
+class JournalFullError(JournalError):
+    """More turns wait than the queue holds."""
+
+
+class JournalUnavailableError(JournalError):
+    """The database can't be reached, is locked, or has no room."""
+
+
+class StaleStateError(JournalError):
+    """What the turn was decided on has changed meanwhile: load again and decide anew."""
+
+
+class RefusedTurnError(JournalError):
+    """The database refuses this very turn."""
+
+    may_retry = False
+
+
+class Effect(Protocol):
+    """Something a turn changes beside the log."""
+
+    def apply(self) -> None:
+        """Write it, inside the turn's transaction; StaleStateError if it can't be done any more."""
+
+    def settle(self, state: PlayerState) -> None:
+        """After the commit: bring the state kept in memory up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """All that one act of a player causes, appended whole or not at all."""
+
+    player_id: Any
+    said: OutgoingMessage  # the player's own message, role `user`
+    act: dict[str, Any]  # what the frame asked for, to tell a resend from another frame with the same id
+    answers: tuple[OutgoingMessage, ...]
+    effects: tuple[Effect, ...] = ()
+
+    @property
+    def client_id(self) -> str | None:
+        return self.said.metadata.client_id
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a turn stands in the log: `seq` of the player's message; the answers follow it."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAppended:
+    """The player's `client_id` stands in the log already; nothing was appended."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    turn: Turn
+    outcome: asyncio.Future[Appended | AlreadyAppended]
+
+
+@dataclass(slots=True)
+class Journal:
+    """The queue of one event loop in front of the process's writer thread."""
+
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    draining: asyncio.Task[None] | None = None
+
+    async def append(self, turn: Turn) -> Appended | AlreadyAppended:
+        """Commit `turn` together with whatever else waits; JournalError if it is not stored.
+
+        Cancelling the caller does not take the turn back.
+        """
+        if len(self.waiting) >= WAITING_MAX:
+            raise JournalFullError
+        entry = _Waiting(turn, asyncio.get_running_loop().create_future())
+        self.waiting.append(entry)
+        if self.draining is None or self.draining.done():
+            self.draining = asyncio.create_task(self._drain())
+        return await entry.outcome
+
+    async def _drain(self) -> None:
+        while self.waiting:
+            batch = [self.waiting.popleft() for _ in range(min(BATCH_MAX, len(self.waiting)))]
+            try:
+                results = await in_writer(append_turns, [entry.turn for entry in batch])
+            except Exception as error:  # noqa: BLE001  (whatever it is, the callers must hear of it)
+                results = [error] * len(batch)
+            for entry, result in zip(batch, results, strict=True):
+                _tell(entry.outcome, result)
+
+
+def _tell(outcome: asyncio.Future[Any], result: Appended | AlreadyAppended | Exception) -> None:
+    if outcome.done():  # its caller is gone
+        return
+    if isinstance(result, Exception):
+        outcome.set_exception(result)
+    else:
+        outcome.set_result(result)
+
+
+_journals: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Journal] = weakref.WeakKeyDictionary()
+
+
+def journal() -> Journal:
+    """The journal of the running event loop."""
+    return _journals.setdefault(asyncio.get_running_loop(), Journal())
+
+
+# --- in the writer thread ----------------------------------------------------------------------------
+
+
+def append_turns(turns: Sequence[Turn]) -> list[Appended | AlreadyAppended | Exception]:
+    """Append `turns` in one transaction; if one of them fails it, each by itself, so that only that one fails."""
+    try:
+        return list(_append_together(turns))
+    except (OperationalError, InterfaceError) as error:
+        unavailable = JournalUnavailableError()
+        unavailable.__cause__ = error
+        return [unavailable] * len(turns)
+    except Exception as error:  # noqa: BLE001  (told to the turn that caused it)
+        if len(turns) > 1:
+            return [append_turns([turn])[0] for turn in turns]
+        return [_as_journal_error(error)]
+
+
+def _as_journal_error(error: Exception) -> Exception:
+    if isinstance(error, JournalError):
+        return error
+    if isinstance(error, IntegrityError):  # another process did the same first
+        stale = StaleStateError()
+        stale.__cause__ = error
+        return stale
+    refused = RefusedTurnError() if isinstance(error, DatabaseError) else error
+    refused.__cause__ = error if refused is not error else error.__cause__
+    return refused
+
+
+def _append_together(turns: Sequence[Turn]) -> Iterable[Appended | AlreadyAppended]:
+    with transaction.atomic():
+        heads = _lock_heads({turn.player_id for turn in turns})
+        known = _known_client_ids(turns)
+        outcomes: list[Appended | AlreadyAppended] = []
+        rows: list[tuple[Any, ...]] = []
+        for turn in turns:
+            key = (turn.player_id, turn.client_id)
+            if turn.client_id is not None and key in known:
+                outcomes.append(AlreadyAppended())
+                continue
+            known.add(key)
+            seq = heads[turn.player_id] + 1
+            outcomes.append(Appended(seq))
+            rows += _rows(turn, seq)
+            heads[turn.player_id] += 1 + len(turn.answers)
+        _insert(rows)
+        for turn, outcome in zip(turns, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                for effect in turn.effects:
+                    effect.apply()
+        _store_heads(heads)
+    return outcomes
+
+
+def _lock_heads(player_ids: set[Any]) -> dict[Any, int]:
+    """The newest seq of each player, their rows locked in one order so that two processes never wait crosswise."""
+    profiles = PlayerProfile.objects.select_for_update().filter(pk__in=player_ids).order_by("pk")
+    heads = dict(profiles.values_list("pk", "head"))
+    for missing in player_ids - heads.keys():
+        PlayerProfile.objects.get_or_create(pk=missing)
+        heads[missing] = (
+            PlayerProfile.objects.select_for_update().values_list("head", flat=True).get(pk=missing)
+        )
+    return heads
+
+
+def _known_client_ids(turns: Sequence[Turn]) -> set[tuple[Any, str | None]]:
+    named = [turn for turn in turns if turn.client_id is not None]
+    if not named:
+        return set()
+    stored = Message.objects.filter(
+        player_id__in={turn.player_id for turn in named}, client_id__in={turn.client_id for turn in named}
+    )
+    return set(stored.values_list("player_id", "client_id"))
+
+
+_COLUMNS = ("id", "player_id", "seq", "session_id", "role", "client_id", "in_reply_to", "body", "created_at")
+
+
+def _rows(turn: Turn, seq: int) -> list[tuple[Any, ...]]:
+    said_id = uuid_of(turn.said)
+    rows = [_row(turn, turn.said, seq, None, {"act": turn.act})]
+    rows += [_row(turn, answer, seq + n, said_id, {}) for n, answer in enumerate(turn.answers, 1)]
+    return rows
+
+
+def _row(
+    turn: Turn, message: OutgoingMessage, seq: int, in_reply_to: UUID | None, more: dict[str, Any]
+) -> tuple[Any, ...]:
+    row_id = uuid_of(message)
+    body = {
+        "content": message.content.model_dump(mode="json", exclude_none=True),
+        "metadata": message.metadata.model_dump(mode="json", exclude_none=True),
+        **more,
+    }
+    return (
+        row_id,
+        turn.player_id,
+        seq,
+        UUID(message.session_id),
+        message.role,
+        turn.client_id if in_reply_to is None else None,
+        in_reply_to,
+        keyring().seal(orjson.dumps(body), row_identity(_BODY, row_id)),
+        message.timestamp,
+    )
+
+
+def _insert(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Past the ORM, whose objects cost more than the rest of a turn; one statement on PostgreSQL."""
+    if not rows:
+        return
+    fields = [Message._meta.get_field(name.removesuffix("_id")) for name in _COLUMNS]
+    table, names = Message._meta.db_table, ", ".join(_COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(
+                f"%s::{f.rel_db_type(connection) if f.is_relation else f.db_type(connection)}[]"
+                for f in fields
+            )
+            sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+            cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
+        else:
+            marks = ", ".join(["%s"] * len(_COLUMNS))
+            prepared = [
+                [
+                    f.get_db_prep_value(v, connection) if f.attname != "body" else v
+                    for f, v in zip(fields, row, strict=True)
+                ]
+                for row in rows
+            ]
+            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", prepared)  # noqa: S608
+
+
+def _store_heads(heads: dict[Any, int]) -> None:
+    table, key = PlayerProfile._meta.db_table, PlayerProfile._meta.pk
+    to_column = key.get_db_prep_value
+    pairs = [(head, to_column(player_id, connection)) for player_id, head in heads.items()]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET head = %s WHERE {key.column} = %s", pairs)  # noqa: S608
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+
+def uuid_of(message: OutgoingMessage) -> UUID:
+    return UUID(message.id.removeprefix("msg_"))
+
+
+def restore(row: Message) -> OutgoingMessage:
+    """The frame as it was sent live."""
+    body: dict[str, Any] = row.body
+    return OutgoingMessage(
+        id=f"msg_{row.id}",
+        role=row.role,
+        session_id=str(row.session_id),
+        content=OutgoingContent.model_validate(body["content"]),
+        timestamp=row.created_at,
+        metadata=OutgoingMetadata(**{**body["metadata"], "seq": row.seq}),
+    )
+
+
+def messages_after(player_id: Any, cursor: int, limit: int = READ_MAX) -> list[OutgoingMessage]:
+    """At most `limit` frames of a player's log after sequence number `cursor`, in order."""
+    rows = Message.objects.filter(player_id=player_id, seq__gt=cursor).order_by("seq")
+    return [restore(row) for row in rows[:limit]]
+
+
+def latest_messages(player_id: Any, limit: int) -> list[OutgoingMessage]:
+    """The newest `limit` frames, oldest first."""
+    rows = Message.objects.filter(player_id=player_id).order_by("-seq")[:limit]
+    return [restore(row) for row in reversed(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    said: OutgoingMessage
+    act: dict[str, Any]
+    answers: list[OutgoingMessage]
+
+
+def stored_turn(player_id: Any, client_id: str) -> StoredTurn:
+    """What stands in the log for an act that was sent before."""
+    row = Message.objects.get(player_id=player_id, client_id=client_id)
+    # A turn's rows lie together, so the scan ends soon however long the log is.
+    nearby = Message.objects.filter(player_id=player_id, seq__gt=row.seq, seq__lte=row.seq + 64)
+    answers = [restore(answer) for answer in nearby.filter(in_reply_to=row.id).order_by("seq")]
+    return StoredTurn(said=restore(row), act=row.body["act"], answers=answers)
+
+
+async def read_after(player_id: Any, cursor: int, limit: int = READ_MAX) -> list[OutgoingMessage]:
+    return await in_database(messages_after, player_id, cursor, limit)
+
+
+async def read_head(player_id: Any) -> int:
+    """The newest sequence number of a player's log; 0 while it is empty."""
+
+    def work() -> int:
+        return PlayerProfile.objects.filter(pk=player_id).values_list("head", flat=True).first() or 0
+
+    return await in_database(work)
