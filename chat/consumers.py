@@ -1,0 +1,294 @@
+"""The socket: reads frames, hands turns to the processor in order, and answers at once what needs no turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
+from django.urls import reverse
+from django.utils.module_loading import import_string
+
+from chat import metrics, protocol
+from chat.auth import Identity, NotAuthenticatedError, authenticate
+from chat.connections import connections
+from chat.delivery import REPLAY_MAX, Delivery
+from chat.protocol import Authenticate, CloseCode, Frame, FrameError, Ping
+from chat.throttling import Throttle
+from therapy.crisis.assessment import Assessment
+from therapy.journal import JournalError, read_head
+from therapy.messages import TEXT_MAX, IncomingMessage, OutgoingMessage, UserMessage, new_id
+from therapy.processor import ChatProcessor
+from therapy.sessions import RefusedError
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 25
+INBOX_MAX = 32
+_TRUE = {"1", "true", "yes"}
+
+
+def _count_crisis(assessment: Assessment) -> None:
+    metrics.CRISIS_DETECTED.labels(assessment.level.label).inc()
+
+
+@lru_cache(maxsize=1)
+def processor() -> ChatProcessor:
+    """The process's processor, with the engine that CHAT_REPLY_ENGINE names."""
+    return ChatProcessor(engine=import_string(settings.CHAT_REPLY_ENGINE)(), on_crisis=_count_crisis)
+
+
+class ChatConsumer(AsyncJsonWebsocketConsumer):
+    """One connection of a player.
+
+    Frames are read one by one; pings are answered there and then, while turns wait in a bounded inbox for the
+    connection's own task, which goes on when the socket has gone.
+    """
+
+    identity: Identity
+
+    # --- coming and going --------------------------------------------------------------------------
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.connection_id = str(new_id())
+        self.connected_at = time.monotonic()
+        self.is_open = False
+        self.close_code = int(CloseCode.GOING_AWAY)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # Channels skips disconnect() when a handler raises or the task is cancelled
+            await self._leave()
+
+    async def connect(self) -> None:
+        await self.accept(subprotocol=self.scope.get("subprotocol"))
+        self.is_open = True
+        identity = self.scope["identity"]
+        if not isinstance(identity, Identity):
+            await self._turn_away(identity)
+            return
+        self.identity = identity
+        self.player_id = identity.player_id
+        self.throttle = Throttle(self.connection_id)
+        self.delivery = Delivery(self.player_id, self.send_message)
+        self.inbox: asyncio.Queue[tuple[IncomingMessage, float] | None] = asyncio.Queue()
+        self.wants_typing = self._option("typing").lower() in _TRUE
+        await connections.connect(self.player_id, self)
+        log.info("ws_connect", player_id=str(self.player_id), connection_id=self.connection_id)
+        await self._welcome()
+        self.turns = asyncio.create_task(self._take_turns())
+
+    async def _turn_away(self, problem: NotAuthenticatedError | DatabaseError) -> None:
+        if isinstance(problem, NotAuthenticatedError):
+            await self._refuse(FrameError(problem.code, problem.text), CloseCode.POLICY)
+        else:
+            text = "The service can't check who you are right now. Try again in a moment."
+            await self._refuse(FrameError("unavailable", text, retry_after_ms=2000), CloseCode.TRY_LATER)
+
+    async def _refuse(self, problem: FrameError, code: CloseCode) -> None:
+        await self.send_message(protocol.error(problem))
+        await self.close_for(code, problem.code)
+
+    async def close_for(self, code: CloseCode, reason: str) -> None:
+        """Close with a short machine-readable reason (RFC 6455, 5.5.1)."""
+        self.is_open = False
+        self.close_code = int(code)
+        await self.close(code=int(code), reason=reason)
+
+    async def _welcome(self) -> None:
+        """Joined first, so that what is appended from here on wakes this socket; then the log up to now; then live."""
+        head = await read_head(self.player_id)
+        since, problem = self._since()
+        is_replayable = since is not None and 0 <= head - since <= REPLAY_MAX
+        self.delivery.cursor = since if is_replayable and since is not None else head
+        await self.send_message(
+            protocol.welcome(
+                seq=head,
+                resumed=None if since is None else is_replayable,
+                heartbeat_seconds=HEARTBEAT_SECONDS,
+                limits={
+                    "frame_bytes": protocol.FRAME_BYTES_MAX,
+                    "text_characters": TEXT_MAX,
+                    "rate": settings.CHAT_RATE_LIMIT,
+                },
+                token_expires_at=self.identity.expires_at,
+                history_path=None if since is None or is_replayable else reverse("chat:messages"),
+            )
+        )
+        if problem is not None:
+            await self.send_message(protocol.error(problem))
+        await self.delivery.catch_up()
+
+    def _option(self, name: str) -> str:
+        query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        return query.get(name, [""])[-1]
+
+    def _since(self) -> tuple[int | None, FrameError | None]:
+        text = self._option("since")
+        if not text:
+            return None, None
+        if text.isascii() and text.isdigit() and len(text) <= 18:
+            return int(text), None
+        sentence = "since must be the seq of the last frame you have, 0 or more. Sending from now on only."
+        return None, FrameError("invalid_option", sentence, field="since")
+
+    async def disconnect(self, code: int) -> None:
+        if self.is_open:  # else it was us who closed
+            self.close_code = code
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Safe to call more than once. Turns that were taken on are finished all the same."""
+        self.is_open = False
+        if not hasattr(self, "player_id"):
+            return
+        player_id = self.player_id
+        del self.player_id
+        await connections.disconnect(player_id, self)
+        self.throttle.forget()
+        self.inbox.put_nowait(None)
+        log.info(
+            "ws_disconnect",
+            player_id=str(player_id),
+            connection_id=self.connection_id,
+            code=self.close_code,
+            seconds=round(time.monotonic() - self.connected_at, 3),
+        )
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """A frame. Whatever is wrong with it, the socket lives on and the sender is told."""
+        if not self.is_open:
+            return
+        try:
+            await self._receive(text_data)
+        except FrameError as problem:
+            await self._tell(problem)
+        except Exception as error:
+            log.error("frame_failed", connection_id=self.connection_id, exc_info=error)
+            await self._tell(
+                FrameError("internal", "Something went wrong on our side. Please send it again.")
+            )
+
+    async def _receive(self, text: str | None) -> None:
+        wait_ms = self.throttle.retry_after_ms()
+        if wait_ms is not None:
+            raise FrameError(
+                "rate_limited",
+                "That was a lot at once. Wait a moment, then send it again.",
+                retry_after_ms=wait_ms,
+            )
+        if text is None:
+            raise FrameError("binary_frame", "Send text frames that hold JSON, not binary ones.")
+        frame = protocol.parse(text)
+        metrics.MESSAGES_IN.labels(frame.type).inc()
+        log.info("message_in", connection_id=self.connection_id, message_type=frame.type, bytes=len(text))
+        await self._take(frame)
+
+    async def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Ping):
+            await self.send_message(protocol.pong(frame.id))
+        elif isinstance(frame, Authenticate):
+            await self._renew(frame)
+        elif self.inbox.qsize() >= INBOX_MAX:
+            text = "Earlier messages are still being answered. Wait a moment, then send it again."
+            raise FrameError("inbox_full", text, client_id=frame.id, retry_after_ms=1000)
+        else:
+            self.inbox.put_nowait((frame, time.monotonic()))
+
+    async def _renew(self, frame: Authenticate) -> None:
+        """A fresh token for this socket, of the same player only."""
+        try:
+            identity = await authenticate(frame.content.token)
+        except NotAuthenticatedError as problem:
+            raise FrameError(
+                problem.code, problem.text, field="content.token", client_id=frame.id
+            ) from problem
+        if identity.player_id != self.identity.player_id:
+            text = "This token is another player's. Open a new connection with it."
+            raise FrameError("token_of_another", text, field="content.token", client_id=frame.id)
+        self.identity = identity
+        await self.send_message(
+            protocol.event("authenticated", in_reply_to=frame.id, token_expires_at=identity.expires_at)
+        )
+
+    # --- turns -------------------------------------------------------------------------------------
+
+    async def _take_turns(self) -> None:
+        """The connection's own task: its turns, one after the other, until it has left and all are done."""
+        while (entry := await self.inbox.get()) is not None:
+            incoming, arrived_at = entry
+            try:
+                await self._turn(incoming)
+            except FrameError as problem:
+                await self._tell(problem)
+            except Exception as error:
+                log.error("turn_failed", connection_id=self.connection_id, exc_info=error)
+                text = "Something went wrong on our side. Please send it again."
+                await self._tell(FrameError("internal", text, client_id=incoming.id, retry_after_ms=1000))
+            metrics.REPLY_SECONDS.observe(time.monotonic() - arrived_at)
+
+    async def _turn(self, incoming: IncomingMessage) -> None:
+        is_typing = self.wants_typing and isinstance(incoming, UserMessage)
+        said_id = f"msg_{new_id()}"
+        self.delivery.expect(said_id, incoming.id)
+        if is_typing:
+            await self.send_message(protocol.typing("start", incoming.id))
+        try:
+            answers = await processor().process(self.identity.player_id, incoming, said_id=said_id)
+            await self.delivery.answer(answers, incoming.id)
+        except RefusedError as refused:
+            raise FrameError(
+                refused.code, refused.text, field=refused.field, client_id=incoming.id
+            ) from refused
+        except JournalError as error:
+            raise _not_stored(error, incoming) from error
+        finally:
+            self.delivery.unexpect(said_id)
+            if is_typing:
+                await self.send_message(protocol.typing("stop", incoming.id))
+        if answers.said is not None and not answers.is_duplicate:
+            await connections.broadcast_to_player(self.identity.player_id, answers.last_seq, but=self)
+
+    async def log_appended(self, event: dict[str, Any]) -> None:
+        """A nudge from another process."""
+        processor().sessions.saw(self.identity.player_id, event["seq"])
+        self.delivery.wake()
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    async def send_message(self, message: OutgoingMessage) -> None:
+        """Send a frame, unless the socket has gone: then the log keeps what matters."""
+        if not self.is_open:
+            return
+        try:
+            await self.send(text_data=protocol.serialize(message))
+        except (OSError, RuntimeError):  # what servers raise for a socket that closed meanwhile
+            self.is_open = False
+            return
+        metrics.MESSAGES_OUT.labels(message.role).inc()
+        log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.metadata.seq)
+
+    async def _tell(self, problem: FrameError) -> None:
+        metrics.ERRORS.labels(problem.code).inc()
+        await self.send_message(protocol.error(problem))
+
+
+def _not_stored(error: JournalError, incoming: IncomingMessage) -> FrameError:
+    if error.may_retry:
+        text = "This could not be stored just now. It will be if you send it again in a moment."
+        return FrameError("not_stored", text, client_id=incoming.id, retry_after_ms=1000)
+    return FrameError("not_storable", "This can't be stored as it is.", client_id=incoming.id)
+
+
+class UnknownPathConsumer(AsyncJsonWebsocketConsumer):
+    """Any other WebSocket path: closed without a word, in place of a traceback."""
+
+    async def connect(self) -> None:
+        await self.close()

@@ -1,0 +1,17 @@
+"""What is counted. Labels are types and codes of ours, never anything a player typed."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CONNECTIONS = Counter("chat_connections", "Sockets that were authenticated and accepted.")
+CONNECTIONS_OPEN = Gauge("chat_connections_open", "Sockets open now.", multiprocess_mode="livesum")
+MESSAGES_IN = Counter("chat_messages_in", "Frames received, by type.", ["type"])
+MESSAGES_OUT = Counter("chat_messages_out", "Frames sent, by role.", ["role"])
+CRISIS_DETECTED = Counter("chat_crisis_detected", "Messages in which danger was seen, by level.", ["level"])
+ERRORS = Counter("chat_errors", "Error frames, by code.", ["code"])
+REPLY_SECONDS = Histogram(
+    "chat_reply_seconds",
+    "From a frame's arrival to its last answer sent.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
