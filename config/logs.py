@@ -1,0 +1,90 @@
+"""One JSON object a line, and only what is on a list: ids, types, counts, durations.
+
+A player's words can hide in an exception's text, a library's message or a URL's query, so none of these is
+printed: of an exception its class and place, of a library's record its constant template.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import sys
+import traceback
+from typing import Any
+
+import orjson
+import structlog
+
+#: What a line may hold. Everything else is dropped before it is rendered.
+ALLOWED_KEYS = frozenset(
+    {
+        "event", "level", "timestamp", "logger", "exception", "where",
+        "player_id", "session_id", "connection_id", "message_id", "message_type", "role", "seq",
+        "code", "reason", "seconds", "count", "bytes", "crisis_level", "crisis_types", "stored",
+        "engine", "rule", "exercise", "protocol", "url", "status", "worker",
+    }
+)  # fmt: skip
+
+
+def _only_allowed(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["exception"], event["where"] = describe(error)
+    return {key: value for key, value in event.items() if key in ALLOWED_KEYS}
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """Class and place of an exception, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rsplit('/site-packages/')[-1]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__module__}.{type(error).__qualname__}", where
+
+
+class LibraryFormatter(logging.Formatter):
+    """Records of Django, the servers and other libraries: the template they log, never what they fill in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "timestamp": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": str(record.msg).splitlines()[0][:200] if record.msg else "",
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["exception"], line["where"] = describe(record.exc_info[1])
+        return orjson.dumps(line).decode()
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """A dictConfig for libraries, after setting up structlog for our own lines."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_allowed,
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.BytesLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "config.logs.LibraryFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "uvicorn.error": {"level": "WARNING"},
+            "uvicorn.access": {"handlers": [], "propagate": False},
+            "daphne": {"level": "WARNING"},
+            "django.channels.server": {"handlers": [], "propagate": False},
+            "django.server": {"handlers": [], "propagate": False},
+        },
+    }
+    logging.config.dictConfig(config)
+    return config
