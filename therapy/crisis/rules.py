@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import ahocorasick
+
 from therapy.crisis.assessment import CrisisType, Level
 
 _BOUNDARY: Final = re.compile(r" (?:[.!?]|but|pero|however|though|aunque) ")
@@ -45,6 +47,11 @@ class Match:
     start: int
     end: int
     voided_by: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name among the model's features; a rule that a guard voided says something too."""
+        return f"{self.rule.name}:{self.voided_by}" if self.voided_by else self.rule.name
 
 
 def _expand(pattern: str, words: dict[str, str]) -> str:
@@ -85,12 +92,26 @@ def _load() -> tuple[Rule, ...]:
     return tuple(_rule(rule, words, guards) for rule in data["rule"])
 
 
+def _cues(rules: tuple[Rule, ...]) -> ahocorasick.Automaton:
+    numbers: dict[str, list[int]] = {}
+    for number, rule in enumerate(rules):
+        for cue in rule.cues:
+            numbers.setdefault(cue, []).append(number)
+    automaton = ahocorasick.Automaton()
+    for cue, found in numbers.items():
+        automaton.add_word(cue, found)
+    automaton.make_automaton()
+    return automaton
+
+
 RULES: Final = _load()
+_CUES: Final = _cues(RULES)
 
 
-def find_matches(text: str, rules: tuple[Rule, ...]) -> list[Match]:
+def find_matches(text: str) -> list[Match]:
     """Every rule's first match that no guard voids; where all are voided, its first with the guard's name."""
-    return [match for rule in rules if (match := _first_match(rule, text)) is not None]
+    cued = {number for _, numbers in _CUES.iter(text) for number in numbers}
+    return [match for number in sorted(cued) if (match := _first_match(RULES[number], text)) is not None]
 
 
 def _first_match(rule: Rule, text: str) -> Match | None:

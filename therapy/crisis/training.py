@@ -1,0 +1,193 @@
+"""`python -m therapy.crisis.training`: corpus -> model.bin, byte for byte the same on every machine.
+
+Plain Python on purpose: additions in a fixed order, exact sums (`fsum`), no library whose rounding depends on the
+processor. A linear support vector machine with squared hinge loss, solved by dual coordinate descent
+(Hsieh et al., 2008, doi 10.1145/1390156.1390208), one column per question. The held-out fifth is never read.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import Final
+
+from therapy.crisis.assessment import CRISIS_TYPES, CrisisType, Level
+from therapy.crisis.examples import Example, read_examples
+from therapy.crisis.features import candidates, reading
+from therapy.crisis.model import FILE, IDF_UNIT, Column, Model, finder, norm, save
+from therapy.crisis.normalization import normalize
+from therapy.crisis.rules import find_matches
+
+FEATURES: Final = 20_000
+COST: Final = 0.5
+EPOCHS: Final = 15
+FOLDS: Final = 5
+RULE_VALUE: Final = 0.7
+# The share of calm training examples that may score above the threshold, each scored by a model that never saw it.
+FALSE_ALARMS: Final = {"crisis": 0.04, "low": 0.10}
+_LEAST_PHRASES: Final = 2
+_LEAST_PARTS: Final = 3
+_SEED: Final = 4
+
+
+def _is_of(kind: CrisisType) -> Callable[[Example], bool]:
+    return lambda example: example.is_crisis and kind in example.types
+
+
+QUESTIONS: Final[dict[str, Callable[[Example], bool]]] = {
+    "crisis": lambda example: example.is_crisis,
+    "low": lambda example: example.level >= Level.CHECK_IN,
+    "high": lambda example: example.level >= Level.HIGH,
+    "imminent": lambda example: example.level >= Level.IMMINENT,
+} | {kind: _is_of(kind) for kind in CRISIS_TYPES}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    reading: str
+    candidates: set[str]
+    rules: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    places: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Every example as a row of numbers: its features, a constant, and the rules that held."""
+
+    features: list[str]
+    idf: bytes
+    rules: list[str]
+    rows: list[Row]
+
+    @property
+    def width(self) -> int:
+        return len(self.features) + 1 + len(self.rules)
+
+
+def train(examples: Sequence[Example]) -> Model:
+    texts = [_text(example) for example in examples]
+    everything = _design(texts, _frequent(texts))
+    labels = [example.is_crisis for example in examples]
+    design = _design(texts, _weightiest(everything, _solve(everything.rows, labels, everything.width), texts))
+    columns = {name: _column(name, design, list(map(ask, examples))) for name, ask in QUESTIONS.items()}
+    return Model(design.features, design.idf, columns)
+
+
+def _text(example: Example) -> Text:
+    text = normalize(example.text).text
+    return Text(reading(text), candidates(text), sorted(match.label for match in find_matches(text)))
+
+
+def _frequent(texts: Sequence[Text]) -> dict[str, int]:
+    counts = Counter(feature for text in texts for feature in text.candidates)
+    return {feature: count for feature, count in counts.items() if count >= _least(feature)}
+
+
+def _least(feature: str) -> int:
+    return _LEAST_PHRASES if feature[0] == " " == feature[-1] else _LEAST_PARTS
+
+
+def _weightiest(design: Design, weights: list[float], texts: Sequence[Text]) -> dict[str, int]:
+    """The features that weigh most in a first model: the others only cost time."""
+    weighed = zip(design.features, design.idf, weights, strict=False)
+    ordered = sorted((-abs(weight * rarity), feature) for feature, rarity, weight in weighed)
+    kept = {feature for _, feature in ordered[:FEATURES]}
+    counts = Counter(feature for text in texts for feature in text.candidates & kept)
+    return dict(counts)
+
+
+def _design(texts: Sequence[Text], counts: dict[str, int]) -> Design:
+    features = sorted(counts)
+    idf = bytes(round(IDF_UNIT * (math.log(len(texts) / counts[feature]) + 1)) for feature in features)
+    rules = sorted({rule for text in texts for rule in text.rules})
+    find = finder(features, range(len(features)))
+    places = {rule: len(features) + 1 + place for place, rule in enumerate(rules)}
+    rows = [
+        _row(Counter(i for _, i in find(text.reading)), idf, [places[rule] for rule in text.rules])
+        for text in texts
+    ]
+    return Design(features, idf, rules, rows)
+
+
+def _row(tally: Counter[int], idf: bytes, rules: list[int]) -> Row:
+    places = sorted(tally)
+    length = norm(sum(tally[i] * idf[i] ** 2 for i in places)) * IDF_UNIT
+    values = [tally[i] * idf[i] / length for i in places]
+    return Row([*places, len(idf), *rules], [*values, 1.0, *[RULE_VALUE] * len(rules)])
+
+
+def _column(name: str, design: Design, labels: list[bool]) -> Column:
+    print(f"{name}: {sum(labels)} of {len(labels)}", file=sys.stderr)  # noqa: T201
+    weights = _solve(design.rows, labels, design.width)
+    threshold = _threshold(design, labels, FALSE_ALARMS[name]) if name in FALSE_ALARMS else 0.0
+    heavy = [weight * rarity / IDF_UNIT for weight, rarity in zip(weights, design.idf, strict=False)]
+    scale = max(map(abs, heavy)) / 127 or 1.0
+    bias, ruled = weights[len(heavy)], weights[len(heavy) + 1 :]
+    return Column(
+        scale=scale,
+        bias=bias,
+        threshold=threshold,
+        features=array("b", [round(weight / scale) for weight in heavy]),
+        rules={rule: round(RULE_VALUE * w / scale) for rule, w in zip(design.rules, ruled, strict=True)},
+    )
+
+
+def _threshold(design: Design, labels: list[bool], share: float) -> float:
+    """The score above which that share of calm examples lies, by cross-validation."""
+    calm: list[float] = []
+    for fold in range(FOLDS):
+        rows = [row for i, row in enumerate(design.rows) if i % FOLDS != fold]
+        weights = _solve(rows, [label for i, label in enumerate(labels) if i % FOLDS != fold], design.width)
+        calm += [
+            _dot(weights, row) for i, row in enumerate(design.rows) if i % FOLDS == fold and not labels[i]
+        ]
+    return sorted(calm, reverse=True)[int(share * len(calm))]
+
+
+def _solve(rows: Sequence[Row], labels: Sequence[bool], width: int) -> list[float]:
+    weights = [0.0] * width
+    alphas = [0.0] * len(rows)
+    soft = 0.5 / COST
+    squares = [math.fsum(map(mul, row.values, row.values)) + soft for row in rows]
+    order = list(range(len(rows)))
+    shuffle = random.Random(_SEED).shuffle
+    for _ in range(EPOCHS):
+        shuffle(order)
+        for i in order:
+            sign = 1.0 if labels[i] else -1.0
+            gradient = sign * _dot(weights, rows[i]) - 1.0 + soft * alphas[i]
+            alpha = max(alphas[i] - gradient / squares[i], 0.0)
+            if alpha != alphas[i]:
+                _add(weights, rows[i], (alpha - alphas[i]) * sign)
+                alphas[i] = alpha
+    return weights
+
+
+def _dot(weights: list[float], row: Row) -> float:
+    return math.fsum(map(mul, map(weights.__getitem__, row.places), row.values))
+
+
+def _add(weights: list[float], row: Row, step: float) -> None:
+    for place, value in zip(row.places, row.values, strict=True):
+        weights[place] += step * value
+
+
+def main() -> None:
+    model = train([example for example in read_examples() if not example.held_out])
+    save(model, FILE)
+    print(f"{FILE.name}: {len(model.features)} features, {FILE.stat().st_size} bytes")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
