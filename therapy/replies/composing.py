@@ -1,0 +1,64 @@
+"""Puts a reply together from sentences that were not said before in this conversation."""
+
+from __future__ import annotations
+
+from .lexicon import Line, Pool
+
+
+class Composer:
+    """One reply in the making. The same `draw` gives the same choices."""
+
+    __slots__ = ("_draw", "_said", "_slots", "_words", "offers", "parts")
+
+    def __init__(self, *, said: str, words: str, draw: int, slots: dict[str, str]) -> None:
+        self._said, self._words, self._draw, self._slots = said, words, draw, slots
+        self.parts: list[str] = []
+        self.offers: tuple[str, ...] = ()
+
+    def say(self, *pools: Pool) -> bool:
+        """Add a sentence from the first pool that holds one that is new and no echo; False where none does."""
+        for pool in pools:
+            line = self._fresh(pool)
+            if line is not None:
+                self._take(line)
+                return True
+        return False
+
+    def say_oldest(self, pool: Pool) -> None:
+        """Add the sentence that was said longest ago: for a conversation that has used up all that fits."""
+        usable = [line for line in pool if self._slots.keys() >= line.slots]
+        self._take(min(usable, key=lambda line: self._said.rfind(line.part)))
+
+    def fill(self, **slots: str) -> None:
+        self._slots.update(slots)
+
+    def slot(self, name: str) -> str:
+        return self._slots.get(name, "")
+
+    def chance(self, one_in: int) -> bool:
+        return self._next() % one_in == 0
+
+    def text(self) -> str:
+        return " ".join(self.parts)
+
+    def _fresh(self, pool: Pool) -> Line | None:
+        count = len(pool)
+        start = self._next() % count if count else 0
+        for i in range(count):
+            line = pool[(start + i) % count]
+            if line.part in self._said or any(run in self._words for run in line.runs):
+                continue
+            if not line.slots or line.slots <= self._slots.keys():
+                return line
+        return None
+
+    def _take(self, line: Line) -> None:
+        text = line.text.format_map(self._slots) if line.slots else line.text
+        self.parts.append(text[0].upper() + text[1:])
+        self._said += line.part
+        if line.offer and line.offer not in self.offers:
+            self.offers = (*self.offers, line.offer)
+
+    def _next(self) -> int:
+        self._draw = (self._draw * 6364136223846793005 + 1442695040888963407) & 0xFFFF_FFFF_FFFF_FFFF
+        return self._draw >> 33

@@ -1,0 +1,79 @@
+"""The default engine: reflective listening from phrase files, offline, in microseconds.
+
+It reads the message and the last lines, decides what kind of answer is due (`turns`), and puts it together
+from sentences that fit and were not said before. It makes nothing up and keeps nothing between turns.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from . import turns
+from .base import Draft, ReplyRequest
+from .composing import Composer
+from .lexicon import Lexicon, load
+from .listening import Memory, follow, impression_of, possession
+from .story import humanize
+from .turns import Turn
+from .wording import excerpt, normalize, words_only
+
+LANGUAGES = ("en",)
+
+
+class EmbeddedEngine:
+    name = "embedded"
+
+    def __init__(self) -> None:
+        self._lexicons = {language: load(language) for language in LANGUAGES}
+        self._memories = {language: Memory(lexicon) for language, lexicon in self._lexicons.items()}
+
+    async def draft(self, request: ReplyRequest) -> Draft:
+        return self.reply(request)
+
+    def reply(self, request: ReplyRequest) -> Draft:
+        turn = self._hear(request)
+        turns.answer(turn)
+        composer = turn.composer
+        return Draft(composer.text(), self.name, composer.offers, turn.themes)
+
+    def _hear(self, request: ReplyRequest) -> Turn:
+        normalized = normalize(excerpt(request.text))
+        words = normalized.split()
+        language = self._language(request.language, words)
+        lexicon = self._lexicons[language]
+        heard = impression_of(lexicon, normalized)
+        thread = follow(self._memories[language], request.recent)
+        slots = _slots(lexicon, request)
+        if heard.people:
+            slots["person"] = heard.people[-1].label
+        thing = possession(lexicon, request.text)
+        if thing:
+            slots["thing"] = thing
+        if heard.lost or thread.lost:
+            slots["lost"] = heard.lost or thread.lost
+        composer = Composer(
+            said=thread.said,
+            words=words_only(normalized if len(request.text) < 3000 else normalize(request.text)),
+            draw=crc32(normalized.encode(), request.seed & 0xFFFF_FFFF) + len(request.recent),
+            slots=slots,
+        )
+        return Turn(request, lexicon, heard, thread, composer, words)
+
+    def _language(self, language: str, words: list[str]) -> str:
+        """The player's setting, unless these words are plainly of the other language."""
+        if language not in self._lexicons:
+            return "en"
+        other = "en"
+        spoken = set(words)
+        if len(spoken) > 2 and not spoken & self._lexicons[language].common:
+            return other if len(spoken & self._lexicons[other].common) > 1 else language
+        return language
+
+
+def _slots(lexicon: Lexicon, request: ReplyRequest) -> dict[str, str]:
+    slots = {}
+    if request.character_id:
+        slots["character"] = humanize(request.character_id, lexicon.words["unnamed"][0])
+    if request.world_id:
+        slots["world"] = humanize(request.world_id, lexicon.words["unnamed"][1])
+    return slots

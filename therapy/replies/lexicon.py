@@ -1,0 +1,185 @@
+"""What the embedded engine knows: words it recognizes and sentences it can say, one folder of TOML per language.
+
+Read once, at import of the engine. Every sentence becomes a `Line`, which knows what it needs to be told
+(its slots) and by which of its parts it is recognized when it was said before.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+import ahocorasick
+
+from .wording import normalize
+
+Kind = Literal["topic", "facet", "feeling", "cue", "person", "act", "sign"]
+Pool = tuple["Line", ...]
+
+SLOTS = frozenset({"person", "thing", "lost", "earlier", "first", "second", "character", "world", "exercise"})
+#: As long as a run of words may be that a reply shares with the player's message, and one more.
+ECHO_WORDS = 5
+
+
+class LexiconError(Exception):
+    """A phrase file is wrong; the message names file and entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence or two. `part` is its longest piece without slots; `runs` its runs of five words, normalized."""
+
+    text: str
+    slots: frozenset[str]
+    part: str
+    runs: tuple[str, ...]
+    offer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """Something that can be heard, and what can be said to it."""
+
+    name: str
+    kind: Kind
+    weight: float = 1.0
+    label: str = ""
+    parent: str = ""
+    max_words: int = 0
+    reflections: Pool = ()
+    questions: Pool = ()
+    affirmations: Pool = ()
+    steps: Pool = ()
+    child: Pool = ()
+    child_questions: Pool = ()
+
+
+@dataclass(slots=True)
+class Lexicon:
+    """All of one language. `automaton` finds keywords, `whole` knows entire messages (ok, hello, no idea)."""
+
+    language: str
+    entries: dict[str, Entry] = field(default_factory=dict)
+    whole: dict[str, Entry] = field(default_factory=dict)
+    moves: dict[str, Pool] = field(default_factory=dict)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    possessives: dict[str, str] = field(default_factory=dict)
+    boundaries: frozenset[str] = frozenset()
+    unfit: frozenset[str] = frozenset()
+    common: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
+    exercises: dict[str, str] = field(default_factory=dict)
+    worlds: list[tuple[tuple[str, ...], Pool]] = field(default_factory=list)
+    automaton: Any = None
+
+
+def load(language: str) -> Lexicon:
+    folder = files(__package__) / "phrases" / language
+    lexicon, found = Lexicon(language), _Keywords()
+    for kind, name in (
+        ("topic", "topics"),
+        ("feeling", "feelings"),
+        ("cue", "cues"),
+        ("act", "acts"),
+        ("sign", "signs"),
+    ):
+        for path in sorted(p.name for p in folder.iterdir() if p.name.startswith(name)):
+            for key, data in _read(folder / path).items():
+                _add(lexicon, found, key, kind, data)  # type: ignore[arg-type]
+    for key, data in _read(folder / "people.toml").items():
+        _add(lexicon, found, key, "person", data)
+    _add_moves(lexicon, _read(folder / "moves.toml"))
+    for data in _read(folder / "worlds.toml")["world"]:
+        lexicon.worlds.append((tuple(data["named"]), _pool(data["lines"])))
+    lexicon.automaton = found.automaton()
+    return lexicon
+
+
+def _read(path: Any) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise LexiconError(f"{path}: {error}") from error
+
+
+def _add(
+    lexicon: Lexicon, found: _Keywords, name: str, kind: Kind, data: dict[str, Any], parent: str = ""
+) -> None:
+    if name in lexicon.entries:
+        raise LexiconError(f"{lexicon.language}: {name} is there twice")
+    entry = Entry(
+        name=name,
+        kind=kind,
+        parent=parent,
+        weight=data.get("weight", 1.0),
+        label=data.get("label", ""),
+        max_words=data.get("max_words", 0),
+        reflections=_pool(data.get("reflections", ())),
+        questions=_pool(data.get("questions", ())),
+        affirmations=_pool(data.get("affirmations", ())),
+        steps=tuple(_line(step["text"], step["offer"]) for step in data.get("steps", ())),
+        child=_pool(data.get("child", ())),
+        child_questions=_pool(data.get("child_questions", ())),
+    )
+    lexicon.entries[name] = entry
+    for keyword in data.get("keywords", ()):
+        found.add(keyword, entry)
+    for message in data.get("whole", ()):
+        lexicon.whole[normalize(message).strip()] = entry
+    for key, facet in data.get("facets", {}).items():
+        _add(lexicon, found, f"{name}.{key}", "facet", facet, parent=name)
+
+
+def _add_moves(lexicon: Lexicon, data: dict[str, Any]) -> None:
+    lexicon.words = {key: tuple(words) for key, words in data.pop("words").items()}
+    lexicon.possessives = data.pop("possessives")
+    for name in ("boundaries", "unfit", "common", "foreign"):
+        setattr(lexicon, name, frozenset(lexicon.words[name]))
+    lexicon.words["denials"] = tuple(f" {denial} " for denial in lexicon.words["denials"])
+    lexicon.exercises = data.pop("exercises")
+    lexicon.moves = {key: _pool(lines) for key, lines in data.items()}
+
+
+def _pool(lines: Any) -> Pool:
+    return tuple(_line(text) for text in lines)
+
+
+def _line(text: str, offer: str | None = None) -> Line:
+    pieces = re.split(r"\{(\w+)\}", text)
+    slots = frozenset(pieces[1::2])
+    if not slots <= SLOTS:
+        raise LexiconError(f"unknown slot in {text!r}")
+    runs = tuple(run for piece in pieces[::2] for run in _runs(piece))
+    return Line(text, slots, max(pieces[::2], key=len).strip(), runs, offer)
+
+
+def _runs(piece: str) -> list[str]:
+    words = [word for word in normalize(piece).split() if word not in ".,"]
+    return [f" {' '.join(words[i : i + ECHO_WORDS])} " for i in range(len(words) - ECHO_WORDS + 1)]
+
+
+class _Keywords:
+    """Collects keywords; `word*` matches every word that begins so. Phrases stand between blanks in normalized text."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Entry]] = {}
+
+    def add(self, keyword: str, entry: Entry) -> None:
+        pattern = normalize(keyword.rstrip("*"))
+        if keyword.endswith("*"):
+            pattern = pattern.rstrip()
+        elif not any(character.isalnum() for character in pattern):
+            pattern = pattern.strip()  # an emoji may stand right after a word
+        entries = self._found.setdefault(pattern, [])
+        if entry not in entries:
+            entries.append(entry)
+
+    def automaton(self) -> Any:
+        automaton = ahocorasick.Automaton()
+        for pattern, entries in self._found.items():
+            automaton.add_word(pattern, (len(pattern), tuple(entries)))
+        automaton.make_automaton()
+        return automaton
