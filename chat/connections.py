@@ -32,6 +32,10 @@ class ConnectionManager:
     def __len__(self) -> int:
         return sum(map(len, self._sockets.values()))
 
+    def clear(self) -> None:
+        """Forget every socket; for tests."""
+        self._sockets.clear()
+
     def of(self, player_id: Any) -> tuple[ChatConsumer, ...]:
         """The player's sockets, oldest first."""
         return tuple(self._sockets.get(player_id, ()))

@@ -126,7 +126,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
 
     def _option(self, name: str) -> str:
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
-        return query.get(name, [""])[-1]
+        return str(query.get(name, [""])[-1])
 
     def _since(self) -> tuple[int | None, FrameError | None]:
         text = self._option("since")

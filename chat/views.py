@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.conf import settings
@@ -46,7 +46,7 @@ class LogoutView(TokenBlacklistView):
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().post(request, *args, **kwargs)
-        log_out(request.data["refresh"])
+        log_out(str(cast(dict[str, Any], request.data)["refresh"]))
         return response
 
 
@@ -117,7 +117,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     registry = REGISTRY
     if settings.WORKERS > 1:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

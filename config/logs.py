@@ -10,6 +10,7 @@ import logging
 import logging.config
 import sys
 import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ ALLOWED_KEYS = frozenset(
 )  # fmt: skip
 
 
-def _only_allowed(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def _only_allowed(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]

@@ -40,7 +40,7 @@ HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 
 INSTALLED_APPS = [
-    "daphne",
+    "chat",  # before staticfiles, whose runserver it replaces
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -53,7 +53,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "csp",
     "config",
-    "chat",
     "therapy",
     "privacy",
 ]
@@ -153,6 +152,8 @@ CHAT_ALLOWED_ORIGINS = env.list(
     "CHAT_ALLOWED_ORIGINS",
     default=[f"http://{host}:{PORT}" for host in [*LOOPBACK, HOST]] if DEBUG else [],
 )
+#: For runserver; the served process has the same bound (chat.server).
+DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = 128 * 1024
 #: Frames a connection may send, in the notation of the `limits` package.
 CHAT_RATE_LIMIT = env.str("CHAT_RATE_LIMIT", default="10/2second")
 

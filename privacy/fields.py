@@ -53,7 +53,7 @@ class _Opened:
         row.__dict__[self.field.attname] = value
 
 
-class EncryptedJSONField(models.BinaryField):
+class EncryptedJSONField(models.BinaryField):  # type: ignore[type-arg]  # no subscript at run time
     """Any JSON value (a text, mostly), sealed with the row's identity; the primary key must be set before saving."""
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:

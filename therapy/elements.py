@@ -121,6 +121,14 @@ class InteractiveElementHandler:
             for value in MOOD_RANGE
         ]
 
+    def label(self, action: ExerciseAction, language: Language) -> str:
+        """What stands on the button of an action, as the player saw it when pressing."""
+        if action.verb == "start":
+            return self._catalogue[action.slug].localized(language).button
+        if action.value is not None:
+            return str(action.value)
+        return _WORDS[language][action.verb]
+
     def progress(self, marker_id: str, label: str, marker_type: str, value: float) -> Progress:
         return Progress(id=marker_id, label=label, marker_type=marker_type, therapeutic_value=value)
 

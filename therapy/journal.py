@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Field
 
 from privacy.encryption import row_identity
 from privacy.fields import keyring
@@ -259,26 +260,27 @@ def _insert(rows: Sequence[tuple[Any, ...]]) -> None:
     """Past the ORM, whose objects cost more than the rest of a turn; one statement on PostgreSQL."""
     if not rows:
         return
-    fields = [Message._meta.get_field(name.removesuffix("_id")) for name in _COLUMNS]
-    table, names = Message._meta.db_table, ", ".join(_COLUMNS)
+    columns = [column for column in Message._meta.concrete_fields if column.attname in _COLUMNS]
+    columns.sort(key=lambda column: _COLUMNS.index(column.attname))
+    into = f"INSERT INTO {Message._meta.db_table} ({', '.join(_COLUMNS)})"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            arrays = ", ".join(
-                f"%s::{f.rel_db_type(connection) if f.is_relation else f.db_type(connection)}[]"
-                for f in fields
+            arrays = ", ".join(f"%s::{_column_type(column)}[]" for column in columns)
+            cursor.execute(
+                f"{into} SELECT * FROM unnest({arrays})", [list(v) for v in zip(*rows, strict=True)]
             )
-            sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
-            cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
         else:
-            marks = ", ".join(["%s"] * len(_COLUMNS))
+            marks = ", ".join(["%s"] * len(columns))
+            adapt = [column.get_db_prep_value for column in columns]
+            body = _COLUMNS.index("body")
             prepared = [
-                [
-                    f.get_db_prep_value(v, connection) if f.attname != "body" else v
-                    for f, v in zip(fields, row, strict=True)
-                ]
-                for row in rows
+                [v if n == body else adapt[n](v, connection) for n, v in enumerate(row)] for row in rows
             ]
-            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", prepared)  # noqa: S608
+            cursor.executemany(f"{into} VALUES ({marks})", prepared)
+
+
+def _column_type(column: Field[Any, Any]) -> str | None:
+    return column.rel_db_type(connection) if column.is_relation else column.db_type(connection)
 
 
 def _store_heads(heads: dict[Any, int]) -> None:

@@ -103,7 +103,7 @@ def load_experiences(player_id: Any) -> dict[str, Experience]:
             found[exercise] = found[exercise].stopped()
     ratings = Feedback.objects.filter(player_id=player_id, rating__isnull=False).exclude(exercise="")
     for exercise, rating in reversed(ratings.order_by("-created_at").values_list("exercise", "rating")[:200]):
-        found[exercise] = found[exercise].rated(rating)
+        found[exercise] = found[exercise].rated(rating or 0)
     return dict(found)
 
 

@@ -29,6 +29,7 @@ from therapy.messages import (
     Feedback,
     IncomingMessage,
     Interaction,
+    Language,
     OutgoingContent,
     OutgoingMessage,
     OutgoingMetadata,
@@ -239,7 +240,7 @@ def _act(incoming: IncomingMessage) -> dict[str, Any]:
     return incoming.model_dump(mode="json", exclude={"id", "session_id"}, exclude_none=True)
 
 
-def _said_content(incoming: IncomingMessage) -> OutgoingContent:
+def _said_content(incoming: IncomingMessage, language: Language) -> OutgoingContent:
     """How the player's own act looks on their other devices."""
     match incoming:
         case UserMessage():
@@ -264,7 +265,7 @@ def _compose(
         id=situation.said_id,
         role="user",
         session_id=session_id,
-        content=_said_content(incoming),
+        content=_said_content(incoming, situation.state.settings.language),
         timestamp=situation.now,
         metadata=OutgoingMetadata(client_id=incoming.id),
     )

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -297,10 +297,10 @@ def load_state(player_id: Any) -> PlayerState:
     state = PlayerState(
         player_id=player_id,
         settings=PlayerSettings(
-            intensity=profile.intensity,
+            intensity=cast(Intensity, profile.intensity),
             approaches=tuple(profile.preferred_approaches),
             country=profile.country,
-            language=profile.language,
+            language=cast(Language, profile.language),
         ),
         session=_context(active),
         head=profile.head,

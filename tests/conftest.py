@@ -1,0 +1,78 @@
+"""People and sockets for every test: ana (a player), ben (her clinician), cleo (an outsider)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+
+from tests.clients import Device
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _light_hashes(settings: Any) -> None:
+    """Argon2 is slow on purpose; what is tested here is not the hasher."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> Iterator[None]:
+    """Nothing that a process keeps outlives a test."""
+    yield
+    from channels.layers import channel_layers
+
+    from chat.connections import connections
+    from chat.consumers import processor
+
+    processor.cache_clear()
+    connections.clear()
+    channel_layers.backends.clear()
+
+
+def _person(name: str, **fields: Any) -> AbstractBaseUser:
+    return get_user_model().objects.create_user(username=name, password=PASSWORD, **fields)
+
+
+@pytest.fixture
+def ana(transactional_db: None) -> AbstractBaseUser:
+    return _person("ana", email="ana@example.org")
+
+
+@pytest.fixture
+def ben(transactional_db: None) -> AbstractBaseUser:
+    return _person("ben", is_staff=True)
+
+
+@pytest.fixture
+def cleo(transactional_db: None) -> AbstractBaseUser:
+    return _person("cleo")
+
+
+@pytest.fixture
+def token_of() -> Callable[..., str]:
+    from chat.auth import access_token
+
+    return access_token
+
+
+@pytest.fixture
+async def connect(token_of: Callable[..., str]) -> AsyncIterator[Callable[..., Any]]:
+    """Connect a device of a player: `device = await connect(ana, since=3)`. Closed after the test."""
+    devices: list[Device] = []
+
+    async def connect(player: AbstractBaseUser | None = None, **options: Any) -> Device:
+        if player is not None and "token" not in options:
+            options["bearer"] = await asyncio.to_thread(token_of, player)
+        device = await Device.connect(**options)
+        devices.append(device)
+        return device
+
+    yield connect
+    for device in devices:
+        await device.close()
