@@ -36,6 +36,11 @@ class EmbeddedEngine:
         composer = turn.composer
         return Draft(composer.text(), self.name, composer.offers, turn.themes)
 
+    def notice(self, request: ReplyRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Themes and offers of a request, for a draft that another engine wrote."""
+        turn = self._hear(request)
+        return turn.themes, turns.CALMING if turn.is_anxious else ()
+
     def _hear(self, request: ReplyRequest) -> Turn:
         normalized = normalize(excerpt(request.text))
         words = normalized.split()
