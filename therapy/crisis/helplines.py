@@ -291,10 +291,10 @@ def _fitting(rows: list[Helpline], types: Sequence[CrisisType], language: str) -
 
 
 def _rank(row: Helpline, types: Sequence[CrisisType]) -> int:
-    """A line for the type that weighs most comes before the general ones, one for a further type after them."""
+    """A line for what was found comes before the general ones, but after them where life is in danger."""
     if not row.types:
         return 1
-    return 0 if types[0] in row.types else 2
+    return 2 if "suicidal_ideation" in types or "self_harm" in types else 0
 
 
 def stale(rows: Sequence[Helpline], today: date) -> tuple[Helpline, ...]:
