@@ -107,7 +107,7 @@ def parse(raw: str) -> Frame:
         )
     try:
         found = from_json(raw, allow_inf_nan=False)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # TypeError: a lone surrogate that was no escape
         raise FrameError("malformed_json", "This is not valid JSON. Send one JSON object a frame.") from error
     if not isinstance(found, dict):
         raise FrameError("malformed_frame", "Send one JSON object a frame.")
@@ -117,17 +117,21 @@ def parse(raw: str) -> Frame:
         raise _frame_error(found, error) from error
 
 
+#: Where Pydantic's own sentence would name a class of ours.
+_SAID = {"model_type": "must be a JSON object"}
+
+
 def _frame_error(found: dict[str, Any], error: ValidationError) -> FrameError:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     client_id = found.get("id")
-    if not isinstance(client_id, str) or not client_id.isprintable() or len(client_id) > 128:
+    if not isinstance(client_id, str) or not client_id.isprintable() or not 1 <= len(client_id) <= 128:
         client_id = None
     if first["type"].startswith("union_tag"):
         text = f"type must be one of {', '.join(FRAME_TYPES)}."
         return FrameError("unknown_type", text, field="type", client_id=client_id)
-    field = ".".join(str(part) for part in first["loc"][1:])
-    text = f"{field or 'frame'}: {first['msg'].removeprefix('Value error, ')}."
-    return FrameError("invalid_frame", text, field=field or None, client_id=client_id)
+    field = ".".join(str(part) for part in first["loc"][1:]) or "content"
+    said = _SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return FrameError("invalid_frame", f"{field}: {said}.", field=field, client_id=client_id)
 
 
 # --- writing -----------------------------------------------------------------------------------------
