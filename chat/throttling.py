@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from functools import lru_cache
 
@@ -32,7 +31,7 @@ class Throttle:
         if _limiter.hit(self.limit, self.connection_id):
             return None
         resets_at = _limiter.get_window_stats(self.limit, self.connection_id).reset_time
-        return max(1, math.ceil((resets_at - time.time()) * 1000))
+        return max(1, int((resets_at - time.time()) * 1000) + 1)  # a frame just at the end is still inside
 
     def forget(self) -> None:
         _limiter.clear(self.limit, self.connection_id)
