@@ -11,17 +11,18 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import orjson
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Field
+from django.db.models import Exists, Field
 
 from privacy.encryption import row_identity
 from privacy.fields import keyring
 from therapy.database import in_database, in_writer
-from therapy.messages import OutgoingContent, OutgoingMessage, OutgoingMetadata
+from therapy.messages import OutgoingContent, OutgoingMessage, OutgoingMetadata, UserMessage
 from therapy.models import Message, PlayerProfile
 
 if TYPE_CHECKING:
@@ -72,21 +73,30 @@ class Turn:
     """All that one act of a player causes, appended whole or not at all."""
 
     player_id: Any
-    said: OutgoingMessage  # the player's own message, role `user`
-    act: dict[str, Any]  # what the frame asked for, to tell a resend from another frame with the same id
-    answers: tuple[OutgoingMessage, ...]
+    said: OutgoingMessage | None  # the player's own message; None where it stands in the log already
+    act: dict[str, Any] = field(
+        default_factory=dict
+    )  # what the frame asked for, to tell a resend from another
+    answers: tuple[OutgoingMessage, ...] = ()
     effects: tuple[Effect, ...] = ()
+    is_awaiting_reply: bool = False  # the answers will be a turn of their own ...
+    in_reply_to: str | None = None  # ... which names the message they answer, and is appended once
 
     @property
     def client_id(self) -> str | None:
-        return self.said.metadata.client_id
+        return self.said.metadata.client_id if self.said else None
+
+    @property
+    def messages(self) -> tuple[OutgoingMessage, ...]:
+        return (self.said, *self.answers) if self.said else self.answers
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where a turn stands in the log: `seq` of the player's message; the answers follow it."""
+    """Where a turn stands in the log: from `seq` to `last_seq`, the player's message before its answers."""
 
     seq: int
+    last_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +200,14 @@ def _append_together(turns: Sequence[Turn]) -> Iterable[Appended | AlreadyAppend
                 continue
             known.add(key)
             seq = heads[turn.player_id] + 1
-            outcomes.append(Appended(seq))
+            heads[turn.player_id] += len(turn.messages)
+            outcomes.append(Appended(seq, heads[turn.player_id]))
             rows += _rows(turn, seq)
-            heads[turn.player_id] += 1 + len(turn.answers)
         _insert(rows)
         for turn, outcome in zip(turns, outcomes, strict=True):
             if isinstance(outcome, Appended):
+                if turn.in_reply_to is not None:
+                    _take_reply_on(turn.in_reply_to)
                 for effect in turn.effects:
                     effect.apply()
         _store_heads(heads)
@@ -224,24 +236,40 @@ def _known_client_ids(turns: Sequence[Turn]) -> set[tuple[Any, str | None]]:
     return set(stored.values_list("player_id", "client_id"))
 
 
-_COLUMNS = ("id", "player_id", "seq", "session_id", "role", "client_id", "in_reply_to", "body", "created_at")
+def _take_reply_on(said_id: str) -> None:
+    """A stored message gets its answer once, whoever else is answering it."""
+    awaiting = Message.objects.filter(pk=_row_id(said_id), is_awaiting_reply=True)
+    if not awaiting.update(is_awaiting_reply=False):
+        raise StaleStateError
+
+
+_COLUMNS = (
+    "id",
+    "player_id",
+    "seq",
+    "session_id",
+    "role",
+    "client_id",
+    "in_reply_to",
+    "is_awaiting_reply",
+    "body",
+    "created_at",
+)
 
 
 def _rows(turn: Turn, seq: int) -> list[tuple[Any, ...]]:
-    said_id = uuid_of(turn.said)
-    rows = [_row(turn, turn.said, seq, None, {"act": turn.act})]
-    rows += [_row(turn, answer, seq + n, said_id, {}) for n, answer in enumerate(turn.answers, 1)]
-    return rows
+    answered = turn.in_reply_to or (turn.said.id if turn.said else None)
+    answered_id = _row_id(answered) if answered else None
+    return [_row(turn, message, seq + n, answered_id) for n, message in enumerate(turn.messages)]
 
 
-def _row(
-    turn: Turn, message: OutgoingMessage, seq: int, in_reply_to: UUID | None, more: dict[str, Any]
-) -> tuple[Any, ...]:
-    row_id = uuid_of(message)
+def _row(turn: Turn, message: OutgoingMessage, seq: int, answered_id: UUID | None) -> tuple[Any, ...]:
+    is_said = message is turn.said
+    row_id = _row_id(message.id)
     body = {
         "content": message.content.model_dump(mode="json", exclude_none=True),
         "metadata": message.metadata.model_dump(mode="json", exclude_none=True),
-        **more,
+        **({"act": turn.act} if is_said else {}),
     }
     return (
         row_id,
@@ -249,8 +277,9 @@ def _row(
         seq,
         UUID(message.session_id),
         message.role,
-        turn.client_id if in_reply_to is None else None,
-        in_reply_to,
+        turn.client_id if is_said else None,
+        None if is_said else answered_id,
+        is_said and turn.is_awaiting_reply,
         keyring().seal(orjson.dumps(body), row_identity(_BODY, row_id)),
         message.timestamp,
     )
@@ -266,9 +295,8 @@ def _insert(rows: Sequence[tuple[Any, ...]]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{_column_type(column)}[]" for column in columns)
-            cursor.execute(
-                f"{into} SELECT * FROM unnest({arrays})", [list(v) for v in zip(*rows, strict=True)]
-            )
+            columnwise = [list(values) for values in zip(*rows, strict=True)]
+            cursor.execute(f"{into} SELECT * FROM unnest({arrays})", columnwise)  # noqa: S608
         else:
             marks = ", ".join(["%s"] * len(columns))
             adapt = [column.get_db_prep_value for column in columns]
@@ -294,8 +322,8 @@ def _store_heads(heads: dict[Any, int]) -> None:
 # --- reading -----------------------------------------------------------------------------------------
 
 
-def uuid_of(message: OutgoingMessage) -> UUID:
-    return UUID(message.id.removeprefix("msg_"))
+def _row_id(message_id: str) -> UUID:
+    return UUID(message_id.removeprefix("msg_"))
 
 
 def restore(row: Message) -> OutgoingMessage:
@@ -339,14 +367,44 @@ def stored_turn(player_id: Any, client_id: str) -> StoredTurn:
     return StoredTurn(said=restore(row), act=row.body["act"], answers=answers)
 
 
+def awaiting_reply(player_id: Any) -> list[tuple[OutgoingMessage, UserMessage]]:
+    """Messages of a player that were stored without an answer, with the frames they came in."""
+    rows = Message.objects.filter(player_id=player_id, is_awaiting_reply=True).order_by("seq")
+    return [
+        (
+            restore(row),
+            UserMessage.model_validate(
+                {**row.body["act"], "id": row.client_id, "session_id": str(row.session_id)}
+            ),
+        )
+        for row in rows
+    ]
+
+
+def players_awaiting_reply(since: datetime) -> list[Any]:
+    """Players with a message that has been without an answer since before `since`; at most 100."""
+    rows = Message.objects.filter(is_awaiting_reply=True, created_at__lt=since)
+    return list(rows.values_list("player_id", flat=True).distinct()[:100])
+
+
 async def read_after(player_id: Any, cursor: int, limit: int = READ_MAX) -> list[OutgoingMessage]:
     return await in_database(messages_after, player_id, cursor, limit)
 
 
-async def read_head(player_id: Any) -> int:
-    """The newest sequence number of a player's log; 0 while it is empty."""
+def heads_of(player_ids: Sequence[Any]) -> dict[Any, int]:
+    """The newest sequence number of each player's log."""
+    return dict(PlayerProfile.objects.filter(pk__in=player_ids).values_list("pk", "head"))
 
-    def work() -> int:
-        return PlayerProfile.objects.filter(pk=player_id).values_list("head", flat=True).first() or 0
 
-    return await in_database(work)
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a player finds who comes back."""
+
+    head: int
+    is_awaiting_reply: bool
+
+
+def arrival(player_id: Any) -> Arrival:
+    awaiting = Message.objects.filter(player_id=player_id, is_awaiting_reply=True)
+    found = PlayerProfile.objects.filter(pk=player_id).values_list("head", Exists(awaiting)).first()
+    return Arrival(*found) if found else Arrival(0, is_awaiting_reply=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,15 @@ from therapy.crisis import response as crisis
 from therapy.crisis.assessment import CALM, Assessment, Heard
 from therapy.database import in_database
 from therapy.decisions import Reply, Situation, decide, safety
+from therapy.elements import InteractiveElementHandler, parse_element_id
 from therapy.journal import (
     AlreadyAppended,
+    Appended,
     Effect,
-    JournalError,
     JournalUnavailableError,
     StaleStateError,
     Turn,
+    awaiting_reply,
     journal,
     stored_turn,
 )
@@ -40,13 +43,16 @@ from therapy.messages import (
 from therapy.models import Message
 from therapy.personalization import PersonalizationServiceManager
 from therapy.progress import RecordMarker
-from therapy.replies.base import ReplyEngine
+from therapy.replies.base import Draft, ReplyEngine, ReplyRequest
 from therapy.replies.embedded import EmbeddedEngine
+from therapy.replies.relay import Answerer, Outcome
 from therapy.sessions import PlayerState, RefusedError, SessionIntegrationManager
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3
+#: An answer that takes longer than this is not waited for: the player's message is stored and acknowledged first.
+STORE_FIRST_SECONDS = 0.25
 
 
 class Answers(list[OutgoingMessage]):
@@ -73,10 +79,24 @@ class Answers(list[OutgoingMessage]):
         return max(message.metadata.seq or 0 for message in (*self, *([self.said] if self.said else [])))
 
 
+async def _nothing(*_: Any) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who wants to hear of a turn while it goes on: that the message is stored, pieces of the answer, and that
+    these pieces do not stand after all."""
+
+    on_stored: Callable[[Answers], Awaitable[None]] = _nothing
+    on_delta: Callable[[str], Awaitable[None]] | None = None
+    on_void: Callable[[], Awaitable[None]] = _nothing
+
+
 class ChatProcessor:
     """Decides what is said to a player, and remembers it.
 
-    `on_crisis` is told the assessment of every message in which danger was seen.
+    `on_crisis` is told the assessment of every message in which danger was seen, `on_outcome` how the engine did.
     """
 
     def __init__(
@@ -86,16 +106,26 @@ class ChatProcessor:
         personalization: PersonalizationServiceManager | None = None,
         engine: ReplyEngine | None = None,
         on_crisis: Callable[[Assessment], None] = lambda assessment: None,
+        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.sessions = sessions or SessionIntegrationManager()
         self.personalization = personalization or PersonalizationServiceManager()
-        self.engine = engine or EmbeddedEngine()
+        embedded = EmbeddedEngine()
+        self.engine = engine or embedded
+        self.answerer = Answerer(
+            self.engine, embedded, allowed_contacts=crisis.allowed_contacts(), on_outcome=on_outcome
+        )
         self.on_crisis = on_crisis
         self.clock = clock
 
     async def process(
-        self, player_id: Any, incoming: IncomingMessage, *, said_id: str | None = None
+        self,
+        player_id: Any,
+        incoming: IncomingMessage,
+        *,
+        said_id: str | None = None,
+        listener: Listener = Listener(),
     ) -> Answers:
         """One turn. Returns once it is stored; `said_id` is the id the player's message gets in the log.
 
@@ -103,13 +133,36 @@ class ChatProcessor:
         with a reply marked `stored: false`. The turn goes on if the caller is cancelled.
         """
         player_id = get_user_model()._meta.pk.to_python(player_id)
-        return await asyncio.shield(self._process(player_id, incoming, said_id or f"msg_{new_id()}"))
+        return await asyncio.shield(
+            self._process(player_id, incoming, said_id or f"msg_{new_id()}", listener)
+        )
 
-    async def _process(self, player_id: Any, incoming: IncomingMessage, said_id: str) -> Answers:
+    async def finish(self, player_id: Any) -> int:
+        """Answer what a process that ended left stored without an answer; returns the newest sequence number, or 0.
+
+        Safe beside whoever else is answering: only one of the answers is stored.
+        """
+        last_seq = 0
+        async with self.sessions.turn(player_id):
+            for said, incoming in await in_database(awaiting_reply, player_id):
+                state = await self.sessions.load(player_id)
+                assessment = self._assess(state, incoming)
+                session, effects = await self.sessions.context_for(state, incoming, self.clock())
+                situation = Situation(state, session, assessment, said.id, self.clock())
+                reply = await decide(situation, incoming, self.answerer.answer)
+                last_seq = (await self._answer_stored(situation, incoming, said, reply, effects)).last_seq
+        return last_seq
+
+    async def _process(
+        self, player_id: Any, incoming: IncomingMessage, said_id: str, listener: Listener
+    ) -> Answers:
         async with self.sessions.turn(player_id):
             try:
-                return await self._attempt(player_id, incoming, said_id)
-            except (JournalError, DatabaseError) as error:
+                return await self._attempt(player_id, incoming, said_id, listener)
+            except RefusedError:
+                raise
+            except Exception as error:
+                # Whatever went wrong: somebody in danger is answered.
                 assessment = self._assess(self.sessions.known(player_id), incoming)
                 if assessment.is_crisis:
                     log.error("crisis_not_stored", player_id=str(player_id), exc_info=error)
@@ -118,12 +171,14 @@ class ChatProcessor:
                     raise JournalUnavailableError from error
                 raise
 
-    async def _attempt(self, player_id: Any, incoming: IncomingMessage, said_id: str) -> Answers:
+    async def _attempt(
+        self, player_id: Any, incoming: IncomingMessage, said_id: str, listener: Listener
+    ) -> Answers:
         """A turn, decided anew if another process was quicker with something it rests on."""
         for attempt in range(1, ATTEMPTS + 1):
             state = await self.sessions.load(player_id)
             try:
-                return await self._turn(state, incoming, said_id)
+                return await self._turn(state, incoming, said_id, listener)
             except RefusedError:
                 if (earlier := await self._earlier(player_id, incoming)) is not None:
                     return earlier
@@ -134,22 +189,96 @@ class ChatProcessor:
                     raise
         raise AssertionError("unreachable")
 
-    async def _turn(self, state: PlayerState, incoming: IncomingMessage, said_id: str) -> Answers:
+    async def _turn(
+        self, state: PlayerState, incoming: IncomingMessage, said_id: str, listener: Listener
+    ) -> Answers:
         now = self.clock()
         assessment = self._assess(state, incoming)
         session, session_effects = await self.sessions.context_for(state, incoming, now)
         situation = Situation(state, session, assessment, said_id, now)
-        reply = await decide(situation, incoming, self.engine.draft)
-        turn = _compose(situation, incoming, reply, session_effects)
+        deciding = decide(situation, incoming, self._drafter(listener))
 
+        if isinstance(self.engine, EmbeddedEngine) or not isinstance(incoming, UserMessage):
+            reply = await deciding
+        else:
+            task = asyncio.ensure_future(deciding)
+            await asyncio.wait({task}, timeout=STORE_FIRST_SECONDS)
+            if not task.done():
+                return await self._turn_in_two(situation, incoming, task, session_effects, listener)
+            reply = task.result()
+
+        said = _said(situation, incoming)
+        turn = Turn(
+            player_id=state.player_id,
+            said=said,
+            act=_act(incoming),
+            answers=(_answer(situation, incoming, reply),),
+            effects=session_effects + reply.effects,
+        )
         outcome = await journal().append(turn)
         if isinstance(outcome, AlreadyAppended):
             return await self._stored(state.player_id, incoming)
-        self._settle(state, turn, outcome.seq, Heard(_words_of(incoming), assessment))
-        if assessment.is_crisis:
-            self._note_crisis(state.player_id, assessment)
-        said, *answers = _numbered(turn, outcome.seq)
+        self._settle(situation, incoming, turn, outcome)
+        said, *answers = _numbered([said, *turn.answers], outcome.seq)
         return Answers(answers, said)
+
+    async def _turn_in_two(
+        self,
+        situation: Situation,
+        incoming: IncomingMessage,
+        deciding: asyncio.Future[Reply],
+        session_effects: tuple[Effect, ...],
+        listener: Listener,
+    ) -> Answers:
+        """The engine takes its time: store and acknowledge what was said, then the answer when it is there."""
+        said = _said(situation, incoming)
+        turn = Turn(
+            player_id=situation.state.player_id,
+            said=said,
+            act=_act(incoming),
+            effects=session_effects,
+            is_awaiting_reply=True,
+        )
+        outcome = await journal().append(turn)
+        if isinstance(outcome, AlreadyAppended):
+            deciding.cancel()
+            return await self._stored(situation.state.player_id, incoming)
+        self._settle(situation, incoming, turn, outcome)
+        (said,) = _numbered([said], outcome.seq)
+        await listener.on_stored(Answers([], said))
+        return await self._answer_stored(situation, incoming, said, await deciding, ())
+
+    async def _answer_stored(
+        self,
+        situation: Situation,
+        incoming: IncomingMessage,
+        said: OutgoingMessage,
+        reply: Reply,
+        effects: tuple[Effect, ...],
+    ) -> Answers:
+        """Append the answer to a message that stands in the log, unless somebody else has answered it."""
+        state = situation.state
+        turn = Turn(
+            player_id=state.player_id,
+            said=None,
+            in_reply_to=said.id,
+            answers=(_answer(situation, incoming, reply),),
+            effects=effects + reply.effects,
+        )
+        try:
+            outcome = await journal().append(turn)
+        except StaleStateError:
+            self.sessions.forget(state.player_id)
+            return Answers([], said)
+        assert isinstance(outcome, Appended)
+        self._settle(situation, incoming, turn, outcome)
+        return Answers(_numbered(list(turn.answers), outcome.seq), said)
+
+    def _drafter(self, listener: Listener) -> Callable[[ReplyRequest], Awaitable[Draft]]:
+        on_delta = listener.on_delta
+        if on_delta is None:
+            return self.answerer.answer
+        return lambda request: self.answerer.stream(request, on_delta, listener.on_void)
 
     def _assess(self, state: PlayerState | None, incoming: IncomingMessage) -> Assessment:
         """Needs nothing but the process."""
@@ -167,33 +296,34 @@ class ChatProcessor:
             crisis_types=list(assessment.types),
         )
 
-    def _settle(self, state: PlayerState, turn: Turn, seq: int, heard: Heard) -> None:
+    def _settle(self, situation: Situation, incoming: IncomingMessage, turn: Turn, outcome: Appended) -> None:
         """After the commit: bring the kept state up to date, or forget it if another process moved the log on."""
-        if seq != state.head + 1:
+        state, assessment = situation.state, situation.assessment
+        if assessment.is_crisis and turn.answers:
+            self._note_crisis(state.player_id, assessment)
+        if outcome.seq != state.head + 1:
             self.sessions.forget(state.player_id)
             return
         for effect in turn.effects:
             effect.settle(state)
-        state.head = seq + len(turn.answers)
-        if heard.text:
+        state.head = outcome.last_seq
+        if isinstance(incoming, UserMessage):
+            heard = Heard(incoming.content.text, assessment) if turn.said else None
             state.remember(heard, turn.answers)
         elif any(isinstance(effect, RecordMarker) for effect in turn.effects):
             state.remember(Heard(exercise_completed=True), ())
 
     def _answer_unstored(self, player_id: Any, incoming: IncomingMessage, assessment: Assessment) -> Answers:
-        """A crisis with no database: what the process knows is enough."""
+        """A crisis when nothing can be stored: what the process knows is enough."""
         self._note_crisis(player_id, assessment)
         state = self.sessions.known(player_id) or PlayerState(player_id)
-        settings = state.settings
-        answer = crisis.respond(
+        answer = crisis.respond_whatever_happens(
             assessment,
-            _words_of(incoming),
             state.episode,
-            country=settings.country,
-            language=settings.language,
+            country=state.settings.country,
+            language=state.settings.language,
             at=self.clock(),
         )
-        assert answer is not None, "a crisis always has an answer"
         state.episode = answer.episode
         message = OutgoingMessage(
             role="assistant",
@@ -231,13 +361,20 @@ class ChatProcessor:
 # --- between the wire's frames and the log's messages ------------------------------------------------
 
 
-def _words_of(incoming: IncomingMessage) -> str:
-    return incoming.content.text if isinstance(incoming, UserMessage) else ""
-
-
 def _act(incoming: IncomingMessage) -> dict[str, Any]:
     """What a frame asks for, whatever its id."""
     return incoming.model_dump(mode="json", exclude={"id", "session_id"}, exclude_none=True)
+
+
+def _said(situation: Situation, incoming: IncomingMessage) -> OutgoingMessage:
+    return OutgoingMessage(
+        id=situation.said_id,
+        role="user",
+        session_id=str(situation.session.id),
+        content=_said_content(incoming, situation.state.settings.language),
+        timestamp=situation.now,
+        metadata=OutgoingMetadata(client_id=incoming.id),
+    )
 
 
 def _said_content(incoming: IncomingMessage, language: Language) -> OutgoingContent:
@@ -245,43 +382,29 @@ def _said_content(incoming: IncomingMessage, language: Language) -> OutgoingCont
     match incoming:
         case UserMessage():
             return OutgoingContent(text=incoming.content.text)
-        case Interaction():
-            return OutgoingContent(
-                event="interaction", action=incoming.content.action, id=incoming.content.id
-            )
-        case Feedback():
-            return OutgoingContent(
-                event="feedback", text=incoming.content.text or "", rating=incoming.content.rating
-            )
+        case Interaction(content=content):
+            action = parse_element_id(content.id)
+            label = InteractiveElementHandler().label(action, language) if action else ""
+            return OutgoingContent(event="interaction", text=label, action=content.action, id=content.id)
+        case Feedback(content=content):
+            return OutgoingContent(event="feedback", text=content.text or "", rating=content.rating)
         case _:
             return OutgoingContent(event=incoming.type)
 
 
-def _compose(
-    situation: Situation, incoming: IncomingMessage, reply: Reply, session_effects: tuple[Effect, ...]
-) -> Turn:
-    session_id = str(situation.session.id)
-    said = OutgoingMessage(
-        id=situation.said_id,
-        role="user",
-        session_id=session_id,
-        content=_said_content(incoming, situation.state.settings.language),
-        timestamp=situation.now,
-        metadata=OutgoingMetadata(client_id=incoming.id),
-    )
-    answer = OutgoingMessage(
+def _answer(situation: Situation, incoming: IncomingMessage, reply: Reply) -> OutgoingMessage:
+    return OutgoingMessage(
         role=reply.role,
-        session_id=session_id,
+        session_id=str(situation.session.id),
         content=OutgoingContent(text=reply.text, elements=list(reply.elements), event=reply.event),
         timestamp=situation.now,
-        metadata=OutgoingMetadata(in_reply_to=incoming.id or said.id, **reply.metadata),
+        metadata=OutgoingMetadata(in_reply_to=incoming.id or situation.said_id, **reply.metadata),
     )
-    return Turn(situation.state.player_id, said, _act(incoming), (answer,), session_effects + reply.effects)
 
 
-def _numbered(turn: Turn, seq: int) -> list[OutgoingMessage]:
-    """The turn's messages as they stand in the log."""
+def _numbered(messages: list[OutgoingMessage], seq: int) -> list[OutgoingMessage]:
+    """The messages as they stand in the log from `seq` on."""
     return [
         message.model_copy(update={"metadata": message.metadata.model_copy(update={"seq": seq + n})})
-        for n, message in enumerate((turn.said, *turn.answers))
+        for n, message in enumerate(messages)
     ]

@@ -76,9 +76,10 @@ class PlayerState:
     experiences: dict[str, Experience] = field(default_factory=dict)
     episode: Episode | None = None
 
-    def remember(self, heard: Heard, answers: Iterable[OutgoingMessage]) -> None:
-        self.heard.append(heard)
-        if heard.text:
+    def remember(self, heard: Heard | None, answers: Iterable[OutgoingMessage]) -> None:
+        if heard is not None:
+            self.heard.append(heard)
+        if heard is not None and heard.text:
             self.recent.append(Utterance("player", heard.text))
         self.recent.extend(
             Utterance("companion", answer.content.text) for answer in answers if answer.content.text

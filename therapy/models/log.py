@@ -22,6 +22,9 @@ class Message(models.Model):
         max_length=128, null=True, help_text="The sender's own id of a player's act."
     )
     in_reply_to = models.UUIDField(null=True, help_text="The player's act that this answers.")
+    is_awaiting_reply = models.BooleanField(
+        default=False, help_text="An act that was stored before its answer."
+    )
     body = EncryptedJSONField(
         help_text="Content and metadata as they go over the wire, and what the act asked for."
     )
@@ -36,6 +39,11 @@ class Message(models.Model):
                 name="one_act_per_client_id",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["player"], condition=Q(is_awaiting_reply=True), name="message_awaiting_reply"
+            )
+        ]
 
     class Privacy:
         fields = {
@@ -46,6 +54,7 @@ class Message(models.Model):
             "role": "technical",
             "client_id": "technical",
             "in_reply_to": "technical",
+            "is_awaiting_reply": "technical",
             "body": "words",
             "created_at": "clinical",
         }
