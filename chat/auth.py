@@ -6,7 +6,7 @@ and deactivation end it at once. Refresh tokens open nothing but the refresh pat
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -90,6 +90,22 @@ def read_token(token: str) -> Identity:
         raise NotAuthenticatedError("token_invalid", "This token is not valid here.") from error
 
 
+def standings(player_ids: Sequence[Any]) -> dict[Any, Any]:
+    """For each user something that changes when their tokens may have ended; cheap to ask for many."""
+    users = get_user_model().objects.filter(pk__in=player_ids)
+    rows = users.values_list("pk", "is_active", "password", "therapy_profile__token_version")
+    return {
+        player_id: hash((is_active, password, version or 0))
+        for player_id, is_active, password, version in rows
+    }
+
+
+def standing_of(user: Any) -> Any:
+    """The same for a user at hand."""
+    profile = getattr(user, "therapy_profile", None)
+    return hash((user.is_active, user.password, profile.token_version if profile else 0))
+
+
 def find_user(identity: Identity) -> AbstractBaseUser:
     """The active user whose current version and password a token carries; NotAuthenticatedError if there is none."""
     user = get_user_model().objects.select_related("therapy_profile").filter(pk=identity.player_id).first()
@@ -164,18 +180,24 @@ def offered_token(scope: dict[str, Any]) -> str | None:
     return query["token"][-1] if "token" in query else None
 
 
-async def authenticate(token: str | None) -> Identity:
+async def authenticate(token: str | None) -> tuple[Identity, Any]:
+    """Whom a token stands for, and their standing; NotAuthenticatedError says why nobody."""
     if not token:
         raise NotAuthenticatedError(
             "token_missing", "Log in first: no access token came with the connection."
         )
     identity = read_token(token)
-    await in_database(find_user, identity)
-    return identity
+    return identity, await confirm(identity)
+
+
+async def confirm(identity: Identity) -> Any:
+    """The user's standing; NotAuthenticatedError if they have lost the right to be here."""
+    user = await in_database(find_user, identity)
+    return standing_of(user)
 
 
 class JWTAuthMiddleware(BaseMiddleware):
-    """Puts an Identity, or why there is none, into `scope["identity"]`; and the subprotocol to answer with.
+    """Puts an Identity with its standing, or why there is none, into `scope["identity"]`; and the subprotocol to answer with.
 
     It lets everybody through: the consumer accepts and closes, so that browsers can see why.
     """
@@ -186,7 +208,7 @@ class JWTAuthMiddleware(BaseMiddleware):
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> Any:
-        identity: Identity | NotAuthenticatedError | DatabaseError
+        identity: tuple[Identity, Any] | NotAuthenticatedError | DatabaseError
         try:
             identity = await authenticate(offered_token(scope))
         except (NotAuthenticatedError, DatabaseError) as error:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from channels.layers import InMemoryChannelLayer, get_channel_layer
+import structlog
+from django.conf import settings
 
 from chat import metrics
+from chat.layer import Nudges, shared_layer
+from chat.protocol import CloseCode
 from therapy.messages import OutgoingMessage
 
 if TYPE_CHECKING:
     from chat.consumers import ChatConsumer
+
+log = structlog.get_logger()
+
+SOCKETS_PER_PLAYER = 8
+DRAIN_SECONDS = 20.0
+GOODBYES_SECONDS = 3.0
 
 
 def group_name(player_id: Any) -> str:
@@ -25,27 +36,35 @@ class ConnectionManager:
 
     def __init__(self) -> None:
         self._sockets: dict[Any, list[ChatConsumer]] = {}
+        self._count = 0
+        self._nudges = Nudges()
+        self.is_draining = False
 
     def __iter__(self) -> Iterator[ChatConsumer]:
         return iter([socket for sockets in self._sockets.values() for socket in sockets])
 
     def __len__(self) -> int:
-        return sum(map(len, self._sockets.values()))
+        return self._count
 
-    def clear(self) -> None:
-        """Forget every socket; for tests."""
-        self._sockets.clear()
+    @property
+    def is_full(self) -> bool:
+        return bool(self._count >= settings.CHAT_MAX_CONNECTIONS)
 
     def of(self, player_id: Any) -> tuple[ChatConsumer, ...]:
         """The player's sockets, oldest first."""
         return tuple(self._sockets.get(player_id, ()))
 
+    def player_ids(self) -> list[Any]:
+        return list(self._sockets)
+
     async def connect(self, player_id: Any, socket: ChatConsumer) -> None:
+        """Add a socket to its player's, here and in the channel group; where they become too many, the oldest goes."""
+        self._tell(player_id, {"type": "socket.opened", "id": socket.connection_id})
         self._sockets.setdefault(player_id, []).append(socket)
+        self._count += 1
         metrics.CONNECTIONS.inc()
         metrics.CONNECTIONS_OPEN.inc()
-        if (layer := get_channel_layer()) is not None:
-            await layer.group_add(group_name(player_id), socket.channel_name)
+        await socket.join(group_name(player_id))
 
     async def disconnect(self, player_id: Any, socket: ChatConsumer) -> None:
         """Safe to call more than once."""
@@ -55,9 +74,17 @@ class ConnectionManager:
         sockets.remove(socket)
         if not sockets:
             del self._sockets[player_id]
+        self._count -= 1
         metrics.CONNECTIONS_OPEN.dec()
-        if (layer := get_channel_layer()) is not None:
-            await layer.group_discard(group_name(player_id), socket.channel_name)
+        self._tell(player_id, {"type": "socket.closed", "id": socket.connection_id})
+        await socket.leave(group_name(player_id))
+
+    def _tell(self, player_id: Any, event: dict[str, str]) -> None:
+        """Tell all of a player's sockets of one that came or went; each counts the ones younger than itself."""
+        for other in self.of(player_id):
+            other.hear_of(event)
+        if shared_layer() is not None:
+            self._nudges.tell(group_name(player_id), event)
 
     async def send_json(self, to: ChatConsumer | Any, message: OutgoingMessage) -> None:
         """Send to one socket, or to all sockets a player has here."""
@@ -66,17 +93,37 @@ class ConnectionManager:
         for socket in (to,) if isinstance(to, ChatConsumer) else self.of(to):
             await socket.send_message(message)
 
-    async def broadcast_to_player(self, player_id: Any, seq: int, *, but: ChatConsumer | None = None) -> None:
+    def broadcast_to_player(self, player_id: Any, seq: int, *, but: ChatConsumer | None = None) -> None:
         """Tell all of a player's sockets, in every process, that their log has grown to `seq`.
 
         Carries no text: each socket then sends what the log holds after its own cursor.
         """
-        for socket in self.of(player_id):
+        for socket in self._sockets.get(player_id, ()):
             if socket is not but:
                 socket.delivery.wake()
-        layer = get_channel_layer()
-        if layer is not None and not isinstance(layer, InMemoryChannelLayer):
-            await layer.group_send(group_name(player_id), {"type": "log.appended", "seq": seq})
+        if shared_layer() is not None:
+            self._nudges.appended(group_name(player_id), seq)
+
+    async def drain(self) -> None:
+        """Before the process ends: no new sockets or turns, finish the running ones, then say goodbye.
+
+        Turns get 20 s; closes (1012) are spread over 3 s, so that clients do not come back all at once.
+        """
+        self.is_draining = True
+        log.info("draining", count=len(self))
+        for _ in range(round(DRAIN_SECONDS / 0.05)):
+            if not any(socket.is_busy for socket in self):
+                break
+            await asyncio.sleep(0.05)
+        sockets = list(self)
+        random.shuffle(sockets)
+        for socket in sockets:
+            await socket.close_for(CloseCode.RESTART, "restart")
+            await asyncio.sleep(GOODBYES_SECONDS / len(sockets))
+
+    def clear(self) -> None:
+        """Forget everything; for tests."""
+        self.__init__()  # type: ignore[misc]
 
 
 connections = ConnectionManager()

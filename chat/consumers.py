@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from chat import metrics, protocol
-from chat.auth import Identity, NotAuthenticatedError, authenticate
-from chat.connections import connections
+from chat.auth import Identity, NotAuthenticatedError, authenticate, confirm
+from chat.connections import SOCKETS_PER_PLAYER, connections
 from chat.delivery import REPLAY_MAX, Delivery
+from chat.hotpath import LeanConsumer
 from chat.protocol import Authenticate, CloseCode, Frame, FrameError, Ping
 from chat.throttling import Throttle
+from chat.upkeep import upkeep
 from therapy.crisis.assessment import Assessment
-from therapy.journal import JournalError, read_head
-from therapy.messages import TEXT_MAX, IncomingMessage, OutgoingMessage, UserMessage, new_id
-from therapy.processor import ChatProcessor
+from therapy.database import in_database
+from therapy.journal import JournalError, arrival
+from therapy.messages import TEXT_MAX, IncomingMessage, OutgoingMessage, UserMessage, new_id, utc_now
+from therapy.processor import Answers, ChatProcessor, Listener
+from therapy.replies.relay import Outcome
 from therapy.sessions import RefusedError
 
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 25
 INBOX_MAX = 32
+IDLE_SECONDS = 15 * 60
+EXPIRY_NOTICE = timedelta(seconds=60)
+STALLED_SECONDS = 10.0
+BEHIND_MAX = 256
 _TRUE = {"1", "true", "yes"}
+
+
+def _count_outcome(outcome: Outcome) -> None:
+    metrics.ENGINE_OUTCOMES.labels(outcome.engine, outcome.kind).inc()
+    if outcome.kind != "answered":
+        log.warning("engine_outcome", engine=outcome.engine, reason=outcome.kind, rule=outcome.detail)
 
 
 def _count_crisis(assessment: Assessment) -> None:
@@ -41,10 +55,22 @@ def _count_crisis(assessment: Assessment) -> None:
 @lru_cache(maxsize=1)
 def processor() -> ChatProcessor:
     """The process's processor, with the engine that CHAT_REPLY_ENGINE names."""
-    return ChatProcessor(engine=import_string(settings.CHAT_REPLY_ENGINE)(), on_crisis=_count_crisis)
+    engine = import_string(settings.CHAT_REPLY_ENGINE)()
+    return ChatProcessor(engine=engine, on_crisis=_count_crisis, on_outcome=_count_outcome)
 
 
-class ChatConsumer(AsyncJsonWebsocketConsumer):
+async def finish_turns(player_id: Any) -> None:
+    """Answer what was stored without an answer when a process ended."""
+    try:
+        last_seq = await processor().finish(player_id)
+    except Exception as error:
+        log.error("finishing_failed", player_id=str(player_id), exc_info=error)
+    else:
+        if last_seq:
+            connections.broadcast_to_player(player_id, last_seq)
+
+
+class ChatConsumer(LeanConsumer):
     """One connection of a player.
 
     Frames are read one by one; pings are answered there and then, while turns wait in a bounded inbox for the
@@ -53,37 +79,41 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
 
     identity: Identity
 
-    # --- coming and going --------------------------------------------------------------------------
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.connection_id = str(new_id())
-        self.connected_at = time.monotonic()
+        self.connected_at = self.acted_at = time.monotonic()
         self.is_open = False
+        self.is_busy = False
         self.close_code = int(CloseCode.GOING_AWAY)
-        try:
-            await super().__call__(scope, receive, send)
-        finally:  # Channels skips disconnect() when a handler raises or the task is cancelled
-            await self._leave()
+        self._sending_since: float | None = None
+        self._younger: set[str] = set()
+        self._has_announced_expiry = False
+        self._closing: asyncio.Task[None] | None = None
+
+    # --- coming and going --------------------------------------------------------------------------
 
     async def connect(self) -> None:
         await self.accept(subprotocol=self.scope.get("subprotocol"))
         self.is_open = True
-        identity = self.scope["identity"]
-        if not isinstance(identity, Identity):
-            await self._turn_away(identity)
+        found = self.scope["identity"]
+        if isinstance(found, Exception):
+            await self._turn_away(found)
             return
-        self.identity = identity
-        self.player_id = identity.player_id
+        self.identity, self.standing = found
+        self.player_id = self.identity.player_id
         self.throttle = Throttle(self.connection_id)
         self.delivery = Delivery(self.player_id, self.send_message)
         self.inbox: asyncio.Queue[tuple[IncomingMessage, float] | None] = asyncio.Queue()
         self.wants_typing = self._option("typing").lower() in _TRUE
+        self.wants_stream = self._option("stream").lower() in _TRUE
+        upkeep.start()
         await connections.connect(self.player_id, self)
         log.info("ws_connect", player_id=str(self.player_id), connection_id=self.connection_id)
         await self._welcome()
         self.turns = asyncio.create_task(self._take_turns())
 
-    async def _turn_away(self, problem: NotAuthenticatedError | DatabaseError) -> None:
+    async def _turn_away(self, problem: Exception) -> None:
         if isinstance(problem, NotAuthenticatedError):
             await self._refuse(FrameError(problem.code, problem.text), CloseCode.POLICY)
         else:
@@ -91,18 +121,29 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             await self._refuse(FrameError("unavailable", text, retry_after_ms=2000), CloseCode.TRY_LATER)
 
     async def _refuse(self, problem: FrameError, code: CloseCode) -> None:
-        await self.send_message(protocol.error(problem))
+        await self._tell(problem)
         await self.close_for(code, problem.code)
 
     async def close_for(self, code: CloseCode, reason: str) -> None:
-        """Close with a short machine-readable reason (RFC 6455, 5.5.1)."""
+        """Close with a short machine-readable reason (RFC 6455, 5.5.1). Safe on a socket that has gone."""
+        if not self.is_open:
+            return
         self.is_open = False
         self.close_code = int(code)
-        await self.close(code=int(code), reason=reason)
+        try:
+            await self.close(code=int(code), reason=reason)
+        except (OSError, RuntimeError):  # what servers raise for a socket that closed meanwhile
+            return
+
+    def close_soon(self, code: CloseCode, reason: str) -> None:
+        """Close without waiting for a socket that may take long to hear of it."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self.close_for(code, reason))
 
     async def _welcome(self) -> None:
         """Joined first, so that what is appended from here on wakes this socket; then the log up to now; then live."""
-        head = await read_head(self.player_id)
+        found = await in_database(arrival, self.player_id)
+        head = found.head
         since, problem = self._since()
         is_replayable = since is not None and 0 <= head - since <= REPLAY_MAX
         self.delivery.cursor = since if is_replayable and since is not None else head
@@ -121,8 +162,10 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             )
         )
         if problem is not None:
-            await self.send_message(protocol.error(problem))
+            await self._tell(problem)
         await self.delivery.catch_up()
+        if found.is_awaiting_reply:
+            self._finishing = asyncio.create_task(finish_turns(self.identity.player_id))
 
     def _option(self, name: str) -> str:
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
@@ -140,9 +183,9 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.is_open:  # else it was us who closed
             self.close_code = code
-        await self._leave()
+        await self.gone()
 
-    async def _leave(self) -> None:
+    async def gone(self) -> None:
         """Safe to call more than once. Turns that were taken on are finished all the same."""
         self.is_open = False
         if not hasattr(self, "player_id"):
@@ -172,18 +215,13 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             await self._tell(problem)
         except Exception as error:
             log.error("frame_failed", connection_id=self.connection_id, exc_info=error)
-            await self._tell(
-                FrameError("internal", "Something went wrong on our side. Please send it again.")
-            )
+            await self._tell(_internal(None))
 
     async def _receive(self, text: str | None) -> None:
         wait_ms = self.throttle.retry_after_ms()
         if wait_ms is not None:
-            raise FrameError(
-                "rate_limited",
-                "That was a lot at once. Wait a moment, then send it again.",
-                retry_after_ms=wait_ms,
-            )
+            sentence = "That was a lot at once. Wait a moment, then send it again."
+            raise FrameError("rate_limited", sentence, retry_after_ms=wait_ms)
         if text is None:
             raise FrameError("binary_frame", "Send text frames that hold JSON, not binary ones.")
         frame = protocol.parse(text)
@@ -194,26 +232,32 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     async def _take(self, frame: Frame) -> None:
         if isinstance(frame, Ping):
             await self.send_message(protocol.pong(frame.id))
-        elif isinstance(frame, Authenticate):
+            return
+        if isinstance(frame, Authenticate):
             await self._renew(frame)
-        elif self.inbox.qsize() >= INBOX_MAX:
+            return
+        self.acted_at = time.monotonic()
+        if connections.is_draining:
+            text = "The server restarts. Send it again when you are connected again."
+            raise FrameError("restarting", text, client_id=frame.id, retry_after_ms=2000)
+        if self.inbox.qsize() >= INBOX_MAX:
             text = "Earlier messages are still being answered. Wait a moment, then send it again."
             raise FrameError("inbox_full", text, client_id=frame.id, retry_after_ms=1000)
-        else:
-            self.inbox.put_nowait((frame, time.monotonic()))
+        self.is_busy = True
+        self.inbox.put_nowait((frame, self.acted_at))
 
     async def _renew(self, frame: Authenticate) -> None:
         """A fresh token for this socket, of the same player only."""
         try:
-            identity = await authenticate(frame.content.token)
+            identity, standing = await authenticate(frame.content.token)
         except NotAuthenticatedError as problem:
-            raise FrameError(
-                problem.code, problem.text, field="content.token", client_id=frame.id
-            ) from problem
+            field = "content.token"
+            raise FrameError(problem.code, problem.text, field=field, client_id=frame.id) from problem
         if identity.player_id != self.identity.player_id:
             text = "This token is another player's. Open a new connection with it."
             raise FrameError("token_of_another", text, field="content.token", client_id=frame.id)
-        self.identity = identity
+        self.identity, self.standing = identity, standing
+        self._has_announced_expiry = False
         await self.send_message(
             protocol.event("authenticated", in_reply_to=frame.id, token_expires_at=identity.expires_at)
         )
@@ -230,9 +274,9 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
                 await self._tell(problem)
             except Exception as error:
                 log.error("turn_failed", connection_id=self.connection_id, exc_info=error)
-                text = "Something went wrong on our side. Please send it again."
-                await self._tell(FrameError("internal", text, client_id=incoming.id, retry_after_ms=1000))
+                await self._tell(_internal(incoming.id))
             metrics.REPLY_SECONDS.observe(time.monotonic() - arrived_at)
+            self.is_busy = not self.inbox.empty()
 
     async def _turn(self, incoming: IncomingMessage) -> None:
         is_typing = self.wants_typing and isinstance(incoming, UserMessage)
@@ -241,8 +285,10 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         if is_typing:
             await self.send_message(protocol.typing("start", incoming.id))
         try:
-            answers = await processor().process(self.identity.player_id, incoming, said_id=said_id)
-            await self.delivery.answer(answers, incoming.id)
+            answers = await processor().process(
+                self.identity.player_id, incoming, said_id=said_id, listener=self._listener(incoming)
+            )
+            await self._deliver(answers, incoming.id)
         except RefusedError as refused:
             raise FrameError(
                 refused.code, refused.text, field=refused.field, client_id=incoming.id
@@ -253,13 +299,77 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             self.delivery.unexpect(said_id)
             if is_typing:
                 await self.send_message(protocol.typing("stop", incoming.id))
+
+    async def _deliver(self, answers: Answers, client_id: str | None) -> None:
         if answers.said is not None and not answers.is_duplicate:
-            await connections.broadcast_to_player(self.identity.player_id, answers.last_seq, but=self)
+            connections.broadcast_to_player(self.identity.player_id, answers.last_seq, but=self)
+        await self.delivery.answer(answers, client_id)
+
+    def _listener(self, incoming: IncomingMessage) -> Listener:
+        async def on_stored(answers: Answers) -> None:
+            await self._deliver(answers, incoming.id)
+
+        if not self.wants_stream:
+            return Listener(on_stored)
+
+        async def on_delta(text: str) -> None:
+            await self.send_message(protocol.event("reply_delta", text, in_reply_to=incoming.id))
+
+        async def on_void() -> None:
+            await self.send_message(protocol.event("reply_void", in_reply_to=incoming.id))
+
+        return Listener(on_stored, on_delta, on_void)
+
+    # --- what others tell ----------------------------------------------------------------------------
 
     async def log_appended(self, event: dict[str, Any]) -> None:
         """A nudge from another process."""
-        processor().sessions.saw(self.identity.player_id, event["seq"])
-        self.delivery.wake()
+        self.heard_of_head(event["seq"])
+
+    def heard_of_head(self, head: int) -> None:
+        """The player's log has grown to `head`."""
+        processor().sessions.saw(self.identity.player_id, head)
+        if self.delivery.is_behind(head):
+            self.delivery.wake()
+
+    async def socket_opened(self, event: dict[str, str]) -> None:
+        self.hear_of(event)
+
+    async def socket_closed(self, event: dict[str, str]) -> None:
+        self.hear_of(event)
+
+    def hear_of(self, event: dict[str, str]) -> None:
+        """Another socket of the player came or went, in whichever process; with too many younger ones, this goes."""
+        if event["type"] == "socket.closed":
+            self._younger.discard(event["id"])
+        elif event["id"] != self.connection_id:
+            self._younger.add(event["id"])
+            if len(self._younger) >= SOCKETS_PER_PLAYER:
+                self.close_soon(CloseCode.POLICY, "too_many_connections")
+
+    def tick(self) -> None:
+        """Every second: does this socket go on?"""
+        now, until_expiry = time.monotonic(), self.identity.expires_at - utc_now()
+        if until_expiry <= timedelta(0):
+            self.close_soon(CloseCode.POLICY, "token_expired")
+        elif until_expiry <= EXPIRY_NOTICE and not self._has_announced_expiry:
+            self._has_announced_expiry = True
+            self.delivery.send_soon(
+                protocol.event("token_expiring", token_expires_at=self.identity.expires_at)
+            )
+        if now - self.acted_at > IDLE_SECONDS:
+            self.close_soon(CloseCode.POLICY, "idle")
+        if self._sending_since is not None:
+            is_far_behind = self.delivery.lag > BEHIND_MAX
+            if is_far_behind or now - self._sending_since > STALLED_SECONDS:
+                self.close_soon(CloseCode.TRY_LATER, "slow_reader")
+
+    async def check_identity(self) -> None:
+        """The user has changed: does the token still stand for an active one?"""
+        try:
+            self.standing = await confirm(self.identity)
+        except NotAuthenticatedError as problem:
+            self.close_soon(CloseCode.POLICY, problem.code)
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -267,17 +377,25 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         """Send a frame, unless the socket has gone: then the log keeps what matters."""
         if not self.is_open:
             return
+        self._sending_since = time.monotonic()
         try:
-            await self.send(text_data=protocol.serialize(message))
+            await self.base_send({"type": "websocket.send", "text": protocol.serialize(message)})
         except (OSError, RuntimeError):  # what servers raise for a socket that closed meanwhile
             self.is_open = False
             return
+        finally:
+            self._sending_since = None
         metrics.MESSAGES_OUT.labels(message.role).inc()
         log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.metadata.seq)
 
     async def _tell(self, problem: FrameError) -> None:
         metrics.ERRORS.labels(problem.code).inc()
         await self.send_message(protocol.error(problem))
+
+
+def _internal(client_id: str | None) -> FrameError:
+    text = "Something went wrong on our side. Please send it again."
+    return FrameError("internal", text, client_id=client_id, retry_after_ms=1000)
 
 
 def _not_stored(error: JournalError, incoming: IncomingMessage) -> FrameError:
@@ -287,7 +405,7 @@ def _not_stored(error: JournalError, incoming: IncomingMessage) -> FrameError:
     return FrameError("not_storable", "This can't be stored as it is.", client_id=incoming.id)
 
 
-class UnknownPathConsumer(AsyncJsonWebsocketConsumer):
+class UnknownPathConsumer(AsyncWebsocketConsumer):
     """Any other WebSocket path: closed without a word, in place of a traceback."""
 
     async def connect(self) -> None:

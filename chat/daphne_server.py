@@ -6,15 +6,15 @@ Daphne 4.2 hands a close code to a method of Autobahn that refuses all but 1000 
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
-from twisted.internet import defer, reactor, task
+from twisted.internet import defer
 
+from chat.connections import connections
 from chat.protocol import CloseCode
-
-GOODBYE_SECONDS = 1.0
 
 
 class ChatProtocol(WebSocketProtocol):
@@ -39,16 +39,12 @@ class ChatServer(Server):
         self._ws_factory = factory
 
     def kill_all_applications(self) -> Any:
-        """Tell every open socket that the server restarts, then end what is still running."""
-        for protocol in list(self.connections):
-            if isinstance(protocol, ChatProtocol) and protocol.state == ChatProtocol.STATE_OPEN:
-                protocol.sendCloseFrame(code=CloseCode.RESTART, reasonUtf8=b"restart")
-        said_goodbye = task.deferLater(reactor, GOODBYE_SECONDS, lambda: None)
-        return said_goodbye.addCallback(lambda _: self._end_applications())
+        """Drain, then end what is still running."""
+        drained = defer.Deferred.fromFuture(asyncio.ensure_future(connections.drain()))
+        return drained.addBoth(lambda _: self._end_applications())
 
-    def _end_applications(self) -> Any:
-        running = [details.get("application_instance") for details in self.connections.values()]
-        for application in running:
+    def _end_applications(self) -> None:
+        for details in self.connections.values():
+            application = details.get("application_instance")
             if application is not None and not application.done():
                 application.cancel()
-        return defer.succeed(None)

@@ -35,6 +35,8 @@ class Delivery:
         self.player_id = player_id
         self.cursor: int | None = None
         self._send = send
+        self.head = 0
+        self._sending: set[asyncio.Future[None]] = set()
         self._own: dict[str, str | None] = {}
         self._lock = asyncio.Lock()
         self._waking: asyncio.Task[None] | None = None
@@ -56,10 +58,11 @@ class Delivery:
             await self._answer_again(answers, answers.said, client_id)
         else:
             async with self._lock:
-                seq = seq_of(answers.said)
-                if self.cursor is not None and seq > self.cursor + 1:
-                    await self._send_from_log(until=seq)
-                await self._send_next([answers.said, *answers])
+                messages = [answers.said, *answers]
+                first = next((seq_of(m) for m in messages if seq_of(m) > (self.cursor or 0)), None)
+                if first is not None and first > (self.cursor or 0) + 1:
+                    await self._send_from_log(until=first)
+                await self._send_next(messages)
 
     async def _answer_again(self, answers: Answers, said: OutgoingMessage, client_id: str | None) -> None:
         if client_id is not None:
@@ -81,6 +84,22 @@ class Delivery:
             self._wake_again = True
             return
         self._waking = asyncio.create_task(self._catch_up_again())
+
+    def is_behind(self, head: int) -> bool:
+        """Whether the log, grown to `head`, holds what this socket was not sent yet."""
+        self.head = max(self.head, head)
+        return self.lag > 0
+
+    @property
+    def lag(self) -> int:
+        """How many frames of the log this socket is known to be behind."""
+        return 0 if self.cursor is None else max(0, self.head - self.cursor)
+
+    def send_soon(self, message: OutgoingMessage) -> None:
+        """Send a frame that stands in no log, without waiting for the socket."""
+        task = asyncio.ensure_future(self._send(message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     async def _catch_up_again(self) -> None:
         self._wake_again = True

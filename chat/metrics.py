@@ -9,6 +9,7 @@ CONNECTIONS_OPEN = Gauge("chat_connections_open", "Sockets open now.", multiproc
 MESSAGES_IN = Counter("chat_messages_in", "Frames received, by type.", ["type"])
 MESSAGES_OUT = Counter("chat_messages_out", "Frames sent, by role.", ["role"])
 CRISIS_DETECTED = Counter("chat_crisis_detected", "Messages in which danger was seen, by level.", ["level"])
+ENGINE_OUTCOMES = Counter("chat_engine_outcomes", "How reply engines did.", ["engine", "outcome"])
 ERRORS = Counter("chat_errors", "Error frames, by code.", ["code"])
 REPLY_SECONDS = Histogram(
     "chat_reply_seconds",

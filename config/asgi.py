@@ -12,11 +12,11 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (needs Django set up)
 
 from chat.auth import JWTAuthMiddleware, OriginCheck  # noqa: E402
-from chat.routing import websocket_urlpatterns  # noqa: E402
+from chat.routing import Admission, websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": OriginCheck(JWTAuthMiddleware(URLRouter(websocket_urlpatterns))),
+        "websocket": OriginCheck(Admission(JWTAuthMiddleware(URLRouter(websocket_urlpatterns)))),
     }
 )

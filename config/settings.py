@@ -152,6 +152,8 @@ CHAT_ALLOWED_ORIGINS = env.list(
     "CHAT_ALLOWED_ORIGINS",
     default=[f"http://{host}:{PORT}" for host in [*LOOPBACK, HOST]] if DEBUG else [],
 )
+#: Sockets one process takes; further ones are asked to try again later.
+CHAT_MAX_CONNECTIONS = env.int("CHAT_MAX_CONNECTIONS", default=8000)
 #: For runserver; the served process has the same bound (chat.server).
 DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = 128 * 1024
 #: Frames a connection may send, in the notation of the `limits` package.

@@ -1,0 +1,69 @@
+// The list of messages: keeps the order of the log whatever order things arrive in, and keeps the
+// reader's place.
+
+const NEAR_END_PX = 120;
+
+export class Log {
+  #order = new WeakMap();
+
+  constructor(scroller, list, newest) {
+    Object.assign(this, { scroller, list, newest });
+    this.newest.addEventListener("click", () => this.toEnd());
+    this.scroller.addEventListener("scroll", () => this.isAtEnd() && (this.newest.hidden = true), { passive: true });
+    // The keyboard of a phone, or a text field that grows, must not push the last words out of sight.
+    new ResizeObserver(() => this.#stuck && this.toEnd()).observe(scroller);
+    this.scroller.addEventListener("scroll", () => (this.#stuck = this.isAtEnd()), { passive: true });
+  }
+
+  #stuck = true;
+
+  clear() {
+    this.list.replaceChildren();
+    this.newest.hidden = true;
+    this.#stuck = true;
+  }
+
+  get last() {
+    let node = this.list.lastElementChild;
+    while (node && this.orderOf(node) === Infinity) node = node.previousElementSibling;
+    return node ? this.orderOf(node) : 0;
+  }
+
+  orderOf(node) {
+    return this.#order.get(node) ?? 0;
+  }
+
+  /** `order` is the sequence number; Infinity for what has none yet and stays at the end. */
+  place(node, order) {
+    const stay = this.#stuck;
+    this.#order.set(node, order);
+    let before = this.list.lastElementChild;
+    while (before && (before === node || this.orderOf(before) > order)) before = before.previousElementSibling;
+    if (before) before.after(node);
+    else this.list.prepend(node);
+    if (stay) this.toEnd();
+  }
+
+  /** Older messages come in above without moving what is being read. */
+  keepingPlace(change) {
+    const fromEnd = this.scroller.scrollHeight - this.scroller.scrollTop;
+    this.#stuck = false;
+    change();
+    this.scroller.scrollTop = this.scroller.scrollHeight - fromEnd;
+  }
+
+  isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  toEnd() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.newest.hidden = true;
+    this.#stuck = true;
+  }
+
+  announceNewest() {
+    if (!this.#stuck) this.newest.hidden = false;
+  }
+}

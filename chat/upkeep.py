@@ -1,0 +1,105 @@
+"""What a process does every second for its sockets: end those that should end, and heal what the layer lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import DatabaseError
+
+from chat.auth import standings
+from chat.connections import connections, group_name
+from chat.layer import check_health, health
+from therapy.database import in_database
+from therapy.journal import heads_of, players_awaiting_reply
+from therapy.messages import utc_now
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+POLL_TICKS = 2  # the log is polled this often while the layer is down
+HEAL_TICKS = 10  # and this often while it is up, for nudges that were lost
+STANDING_TICKS = 3  # logging out must be felt within 5 s
+FINISH_TICKS = 15
+FINISH_AFTER = timedelta(seconds=30)  # longer than any engine is waited for
+REJOIN_TICKS = 60  # layers forget group members
+_CHUNK = 500
+
+
+class Upkeep:
+    """One task a process, started by its first socket."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None or self._task.done() or self._task.get_loop() is not asyncio.get_running_loop():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        tick = 0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            tick += 1
+            try:
+                await self._tick(tick)
+            except DatabaseError as error:
+                log.warning("upkeep_without_database", exc_info=error)
+            except Exception as error:
+                log.error("upkeep_failed", exc_info=error)
+
+    async def _tick(self, tick: int) -> None:
+        for socket in connections:
+            socket.tick()
+        was_up = health.is_up
+        await check_health()
+        if tick % REJOIN_TICKS == 0 or (health.is_up and not was_up):
+            await rejoin()
+        if tick % (HEAL_TICKS if health.is_up else POLL_TICKS) == 0:
+            await wake_those_behind()
+        if tick % STANDING_TICKS == 0:
+            await end_those_revoked()
+        if tick % FINISH_TICKS == 1:
+            await finish_abandoned()
+
+
+async def rejoin() -> None:
+    for socket in connections:
+        if socket.is_open and health.is_up:
+            await socket.join(group_name(socket.identity.player_id))
+
+
+def _chunks(player_ids: Sequence[Any]) -> list[Sequence[Any]]:
+    return [player_ids[start : start + _CHUNK] for start in range(0, len(player_ids), _CHUNK)]
+
+
+async def wake_those_behind() -> None:
+    """Compare every socket's cursor with the log's head."""
+    for player_ids in _chunks(connections.player_ids()):
+        for player_id, head in (await in_database(heads_of, player_ids)).items():
+            for socket in connections.of(player_id):
+                socket.heard_of_head(head)
+
+
+async def end_those_revoked() -> None:
+    """Logging out, a new password and deactivation end live sockets."""
+    for player_ids in _chunks(connections.player_ids()):
+        found = await in_database(standings, player_ids)
+        for player_id in player_ids:
+            for socket in connections.of(player_id):
+                if socket.standing != found.get(player_id):
+                    await socket.check_identity()
+
+
+async def finish_abandoned() -> None:
+    """Answer what another process stored and could not answer any more."""
+    from chat.consumers import finish_turns
+
+    for player_id in await in_database(players_awaiting_reply, utc_now() - FINISH_AFTER):
+        await finish_turns(player_id)
+
+
+upkeep = Upkeep()
