@@ -229,6 +229,8 @@ def _tone(episode: Episode, usual: str) -> str:
 
 def _checked_in(episode: Episode, heeded: Heeded, voice: _Voice) -> CrisisAnswer | None:
     """After a gentle question: nothing more where the reply is calm, the whole answer where it is not."""
+    if heeded.kind == "asks_for_person":
+        return _answered(voice.say("reply.shown"), replace(episode, asked=""), voice, shows_resources=True)
     if not episode.asked or heeded.kind not in ("yes", "no", "unsure"):
         return None
     is_troubled = heeded.kind == ("no" if episode.asked == "safe" else "yes")
@@ -299,7 +301,8 @@ def _may_end(episode: Episode, *, told: bool) -> bool:
 def _reaction(heeded: Heeded, asked: str, voice: _Voice) -> str:
     """The name of the pool that takes up what was said; empty where every fitting paragraph has been used."""
     question = "human" if asked == "called" else asked
-    pools = [f"reply.{heeded.kind}"] if heeded.kind in ("failed", "brush_off") else []
+    replies = {"failed": "reply.failed", "brush_off": "reply.brush_off", "asks_for_person": "reply.shown"}
+    pools = [replies[heeded.kind]] if heeded.kind in replies else []
     if heeded.kind in ("yes", "no", "unsure"):
         pools.append(f"reaction.{question}.{heeded.kind}")
     pools += [
@@ -365,6 +368,7 @@ def _is_of_consequence(episode: Episode, new: set[str]) -> bool:
         "again.",
         "reply.unsafe",
         "reply.failed",
+        "reply.shown",
         "question.human",
         "reaction.company.no",
         "reaction.who.no",

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-ReplyKind = Literal["yes", "no", "unsure", "failed", "brush_off", "other"]
+ReplyKind = Literal["yes", "no", "unsure", "asks_for_person", "failed", "brush_off", "other"]
 Sign = Literal["safe", "company", "called", "distance"]
 
 _SHORT = 8  # words; a longer message tells something, and is not taken for a bare yes or no
@@ -55,6 +55,12 @@ _BRUSH_OFF = re.compile(
     r"|ignore (?:me|that|it)|whatever|doesnt matter|olvidal[oa]|olvida (?:lo|eso)|broma|no importa|da igual"
     r"|dejal[oa]|no es nada|no pasa nada)\b"
 )
+_ASKS_FOR_PERSON = re.compile(
+    r"\b(?:show me|(?:the|a|some|any) (?:number|line|hotline|helpline)s?|(?:talk|speak) (?:to|with) (?:a |some ?|an actual |a real )"
+    r"(?:person|one|body|human)|(?:a|an actual) (?:real )?(?:person|human)|who (?:can|could|do|should) i (?:call|text)"
+    r"|muestra\w*|ensena\w*|(?:el|un|algun) (?:numero|telefono)|(?:la|una|alguna) linea|hablar con (?:una persona|alguien)"
+    r"|una persona(?: de verdad| real)?|a (?:quien|donde) (?:puedo )?llam\w+)\b"
+)
 _FAILED = re.compile(
     r"\b(?:(?:nobody|no one|noone) (?:is )?(?:answer\w*|pick\w*)|(?:didnt|dont|doesnt|wont) (?:answer|pick up)|hung up"
     r"|no answer|(?:cant|couldnt) get through|(?:put me )?on hold|line (?:is|was) busy|didnt help"
@@ -67,9 +73,9 @@ _NEGATED = re.compile(
 )
 _SIGNS: dict[Sign, re.Pattern[str]] = {
     "safe": re.compile(
-        r"\b(?:(?:im|i am|i feel|feeling|feel) (?:\w+ )?(?:safe|safer|better|calmer|(?:ok|okay|fine|good|alright) now)"
+        r"\b(?:(?:im|i am|i feel|feeling|feel) (?:\w+ ){0,2}(?:safe|safer|better|calmer|(?:ok|okay|fine|good|alright) now)"
         r"|safe now|calmed down|(?:it|the (?:panic|urge|worst|wave)) (?:has |is )?(?:passed|over|gone)"
-        r"|estoy (?:\w+ )?(?:a salvo|mejor|tranquil[oa])|ya estoy bien|me siento (?:\w+ )?(?:mejor|a salvo|tranquil[oa])"
+        r"|estoy (?:\w+ ){0,2}(?:a salvo|mejor|tranquil[oa])|ya estoy bien|me siento (?:\w+ ){0,2}(?:mejor|a salvo|tranquil[oa])"
         r"|(?:ya )?se me (?:paso|ha pasado)|ya (?:me )?paso)\b"
     ),
     "company": re.compile(
@@ -93,7 +99,7 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
         r" (?:it|them|everything|(?:the|my|all) \w+|those \w+) (?:away|out|over|up|down|to|in the|outside)"
         r"|(?:i|ive|just) (?:flushed|locked|got rid of) (?:it|them|the \w+)|(?:left|out of) the (?:room|house|kitchen|bathroom|bridge|roof)"
         r"|out of reach|(?:she|he|they) (?:took|takes|has|have|keeps?) (?:it|them)|se (?:lo|la|los|las) (?:llevo|quedo|di)|(?:lo|la|los|las) (?:he )?(?:tire|tirado|guarde|guardado|di|dado|entregue|entregado|encerre|deje lejos|puse lejos)"
-        r"|ya no (?:lo|la|los|las) tengo|sali (?:de|del))\b"
+        r"|sali (?:de|del))\b"
     ),
 }
 # These carry their own "not".
@@ -101,6 +107,7 @@ _WILL_NOT = re.compile(
     r"\b(?:(?:not going to|not gonna|wont|will not) (?:do (?:it|anything|that)|hurt myself|act on it|kill myself)"
     r"|no (?:voy a|pienso) (?:hacerlo|hacer nada|hacerme (?:nada|dano))|no lo (?:hare|voy a hacer))\b"
 )
+_NO_LONGER_HERE = re.compile(r"\bya no (?:lo|la|los|las) tengo\b")
 _NOT_ALONE = re.compile(r"\b(?:not alone|no estoy sol[oa])\b")
 # "He is here": whom somebody who is being hurt calls by a pronoun is rarely the one who helps.
 _THREAT_NEAR = re.compile(
@@ -168,6 +175,8 @@ def _denials(clauses: list[tuple[str, bool]]) -> frozenset[Sign]:
         found.add("safe")
     if any(_NOT_ALONE.search(words) for words in told):
         found.add("company")
+    if any(_NO_LONGER_HERE.search(words) for words in told):
+        found.add("distance")
     return frozenset(found)
 
 
@@ -175,6 +184,8 @@ def _kind(whole: str, words: list[str], asked: str, *, first: str) -> ReplyKind:
     if _FAILED.search(whole):
         return "failed"
     is_short = len(words) <= _SHORT
+    if is_short and _ASKS_FOR_PERSON.search(whole) and not _NEGATED.search(whole):
+        return "asks_for_person"
     if is_short and (_UNSURE.search(whole) or (_BUT.search(whole) and _YES.match(first))):
         return "unsure"
     bare = is_short or len(first.split()) <= 2
