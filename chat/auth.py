@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlparse
 
 from channels.middleware import BaseMiddleware
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import OriginValidator, WebsocketDenier
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -225,5 +225,17 @@ class OriginCheck(OriginValidator):
     def __init__(self, application: Any) -> None:
         super().__init__(application, settings.CHAT_ALLOWED_ORIGINS)
 
-    def valid_origin(self, parsed_origin: Any) -> bool:
-        return parsed_origin is None or bool(self.validate_origin(parsed_origin))
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> Any:
+        application = self.application if self._is_allowed(scope) else WebsocketDenier()
+        return await application(scope, receive, send)
+
+    def _is_allowed(self, scope: dict[str, Any]) -> bool:
+        try:
+            return all(self.validate_origin(urlparse(origin)) for origin in _headers(scope, b"origin"))
+        except ValueError:  # what claims to be a URL and is none
+            return False
