@@ -15,7 +15,7 @@ from chat.protocol import CloseCode, FrameError
 websocket_urlpatterns = [
     path("ws/chat", ChatConsumer.as_asgi()),
     path("ws/chat/", ChatConsumer.as_asgi()),
-    re_path(r"^.*$", UnknownPathConsumer.as_asgi()),
+    re_path("", UnknownPathConsumer.as_asgi()),
 ]
 
 
