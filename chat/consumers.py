@@ -110,7 +110,12 @@ class ChatConsumer(LeanConsumer):
         upkeep.start()
         await connections.connect(self.player_id, self)
         log.info("ws_connect", player_id=str(self.player_id), connection_id=self.connection_id)
-        await self._welcome()
+        try:
+            await self._welcome()
+        except Exception as error:
+            log.error("welcome_failed", connection_id=self.connection_id, exc_info=error)
+            await self._turn_away(error)
+            return
         self.turns = asyncio.create_task(self._take_turns())
 
     async def _turn_away(self, problem: Exception) -> None:
