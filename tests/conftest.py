@@ -55,6 +55,12 @@ def cleo(transactional_db: None) -> AbstractBaseUser:
 
 
 @pytest.fixture
+def unthrottled(settings: Any) -> None:
+    """For devices that send more than a person would."""
+    settings.CHAT_RATE_LIMIT = "1000/second"
+
+
+@pytest.fixture
 def token_of() -> Callable[..., str]:
     from chat.auth import access_token
 
