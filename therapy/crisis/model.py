@@ -1,12 +1,15 @@
 """The linear model: how much the substrings and word families of a text weigh. No Django, no input or output.
 
-One pass of an Aho-Corasick automaton sums everything that is needed to say "calm": each pattern carries two weights
-and its share of the norm, packed into one integer. The other columns are looked up only when something was found.
+It asks many questions of a text at once: is it a crisis, of which kind, and if not, which kind of calm talk is it
+(a game, an idiom, somebody else's trouble ...)? The answer on danger weighs the best kind of crisis against the best
+kind of calm, which a single line through all texts can't do. One pass of an Aho-Corasick automaton adds up all
+questions: each pattern carries its weights, packed into one integer.
 """
 
 from __future__ import annotations
 
 import json
+import struct
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -18,110 +21,126 @@ from typing import Final, cast
 
 import ahocorasick
 
+from therapy.crisis.assessment import CRISIS_TYPES
+
 FILE: Final = Path(__file__).with_name("model.bin")
 IDF_UNIT: Final = 16  # rarities are stored as sixteenths
-_LANE: Final = 40  # bits per packed sum: 127 * 10**9 matches fit
-_HALF: Final = 1 << (_LANE - 1)
-_MASK: Final = (1 << _LANE) - 1
+KINDS_SHARE: Final = 0.7  # how much the kinds count beside the plain question
+_BITS: Final = 32  # a sum's place in the packed integer; holds 16 million matches
+_OFFSET: Final = 128  # makes every packed weight positive
 _value = itemgetter(1)
+
+Finder = Callable[[str], Iterable[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One question asked of a text: weights of features and rules in units of `scale`, and a constant."""
+    """One question: weights of features and rules in units of `scale`, and a constant."""
 
     scale: float
     bias: float
-    threshold: float
     features: array[int]
     rules: dict[str, int]
 
-    def score(self, total: int, norm: float, rules: Iterable[str]) -> float:
-        ruled = sum(self.rules.get(rule, 0) for rule in rules)
-        return self.scale * (total / norm + ruled) + self.bias - self.threshold
-
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    crisis: int
-    low: int
-    norm: float
+class Scores:
+    """What each question scored; above zero means yes. `danger` and `low` are measured from their thresholds."""
+
+    danger: float
+    low: float
+    columns: dict[str, float]
 
 
 class Model:
-    """`sums` for every text; `tally` and `scores` for the few where something was found."""
-
-    def __init__(self, features: Sequence[str], idf: bytes, columns: dict[str, Column]) -> None:
+    def __init__(
+        self, features: Sequence[str], idf: bytes, columns: dict[str, Column], thresholds: dict[str, float]
+    ) -> None:
         self.features = features
         self.idf = idf
         self.columns = columns
-        self._sums = finder(features, self._packed())
-        self._indices = finder(features, range(len(features)))
+        self.thresholds = thresholds
+        self._names = sorted(columns)
+        self._of_crisis = [i for i, name in enumerate(self._names) if name in CRISIS_TYPES or name[0] == "+"]
+        self._of_calm = [i for i, name in enumerate(self._names) if name[0] == "-"]
+        self._scales = [(columns[name].scale, columns[name].bias) for name in self._names]
+        self._lanes = struct.Struct(f"<{len(self._names) + 1}I")
+        packed = list(self._packed())
+        self._find = finder(features, packed)
+        # Features that always occur together weigh the same in everything; any of them may stand for all.
+        self._places = {value: place for place, value in enumerate(packed)}
 
     def _packed(self) -> Iterable[int]:
-        crisis, low = self.columns["crisis"].features, self.columns["low"].features
-        return (
-            a + (b << _LANE) + (rarity * rarity << 2 * _LANE)
-            for a, b, rarity in zip(crisis, low, self.idf, strict=True)
+        weights = zip(*(self.columns[name].features for name in self._names), strict=True)
+        for rarity, row in zip(self.idf, weights, strict=True):
+            lanes = self._lanes.pack(1, *(weight + _OFFSET for weight in row))
+            yield int.from_bytes(lanes, "little") + (rarity * rarity << 8 * len(lanes))
+
+    def scores(self, reading: str, rules: Sequence[str]) -> Scores:
+        packed = sum(map(_value, self._find(reading)))
+        above = 8 * self._lanes.size
+        squares = packed >> above
+        matches, *sums = self._lanes.unpack(
+            (packed & ((1 << above) - 1)).to_bytes(self._lanes.size, "little")
         )
+        length, offset = norm(squares), _OFFSET * matches
+        values = [
+            scale * (total - offset) / length + bias
+            for total, (scale, bias) in zip(sums, self._scales, strict=True)
+        ]
+        if rules:
+            values = [v + self._ruled(name, rules) for v, name in zip(values, self._names, strict=True)]
+        return self._judged(values)
 
-    def sums(self, reading: str) -> Sums:
-        packed = sum(map(_value, self._sums(reading)))
-        crisis = ((packed + _HALF) & _MASK) - _HALF
-        packed = (packed - crisis) >> _LANE
-        low = ((packed + _HALF) & _MASK) - _HALF
-        return Sums(crisis, low, norm((packed - low) >> _LANE))
+    def _ruled(self, name: str, rules: Sequence[str]) -> float:
+        column = self.columns[name]
+        return column.scale * sum(column.rules.get(rule, 0) for rule in rules)
 
-    def tally(self, reading: str) -> Counter[int]:
-        return Counter(map(_value, self._indices(reading)))
+    def _judged(self, values: list[float]) -> Scores:
+        columns = dict(zip(self._names, values, strict=True))
+        kinds = max([values[i] for i in self._of_crisis]) - max([values[i] for i in self._of_calm])
+        danger = columns["crisis"] + KINDS_SHARE * kinds - self.thresholds["danger"]
+        return Scores(danger, columns["low"] - self.thresholds["low"], columns)
 
-    def scores(self, tally: Counter[int], rules: Sequence[str]) -> dict[str, float]:
-        length = norm(sum(count * self.idf[i] ** 2 for i, count in tally.items()))
-        return {
-            name: column.score(sum(count * column.features[i] for i, count in tally.items()), length, rules)
-            for name, column in self.columns.items()
-        }
-
-    def heaviest(self, tally: Counter[int], count: int) -> list[tuple[int, float]]:
+    def heaviest(self, reading: str, count: int) -> list[tuple[str, float]]:
         """The features that spoke most for a crisis, heaviest first, with their part of the score."""
+        tally = Counter(self._places[value] for _, value in self._find(reading))
         column = self.columns["crisis"]
         length = norm(sum(times * self.idf[i] ** 2 for i, times in tally.items()))
         parts = sorted(((times * column.features[i], i) for i, times in tally.items()), reverse=True)
-        return [(i, column.scale * part / length) for part, i in parts[:count] if part > 0]
+        return [(self.features[i], column.scale * part / length) for part, i in parts[:count] if part > 0]
 
 
 def norm(squares: int) -> float:
     return sqrt(squares) / IDF_UNIT or 1.0
 
 
-def finder(patterns: Iterable[str], values: Iterable[int]) -> Callable[[str], Iterable[tuple[int, int]]]:
+def finder(patterns: Iterable[str], values: Iterable[int]) -> Finder:
     """A search for all patterns in one pass; gives, for each place where one ends, that place and its value."""
     automaton = ahocorasick.Automaton()
     for pattern, value in zip(patterns, values, strict=True):
         automaton.add_word(pattern, value)
     automaton.make_automaton()
-    return cast("Callable[[str], Iterable[tuple[int, int]]]", automaton.iter)
+    return cast("Finder", automaton.iter)
 
 
 def save(model: Model, path: Path = FILE) -> None:
     """A line of JSON, the features a line each, then one byte a feature for rarity and for each column."""
     columns = {
-        name: {"scale": c.scale, "bias": c.bias, "threshold": c.threshold, "rules": c.rules}
-        for name, c in model.columns.items()
+        name: {"scale": c.scale, "bias": c.bias, "rules": c.rules} for name, c in model.columns.items()
     }
-    header = json.dumps({"features": len(model.features), "columns": columns}, sort_keys=True)
+    about = {"features": len(model.features), "columns": columns, "thresholds": model.thresholds}
     body = b"".join([model.idf, *(model.columns[name].features.tobytes() for name in sorted(columns))])
-    path.write_bytes("\n".join([header, *model.features, ""]).encode() + body)
+    path.write_bytes("\n".join([json.dumps(about, sort_keys=True), *model.features, ""]).encode() + body)
 
 
 def load(path: Path = FILE) -> Model:
-    data = path.read_bytes()
-    header, _, rest = data.partition(b"\n")
+    header, _, rest = path.read_bytes().partition(b"\n")
     about = json.loads(header)
     count = about["features"]
     *lines, body = rest.split(b"\n", count)
-    columns = {}
-    for place, name in enumerate(sorted(about["columns"]), start=1):
-        weights = array("b", body[place * count : (place + 1) * count])
-        columns[name] = Column(features=weights, **about["columns"][name])
-    return Model([line.decode() for line in lines], body[:count], columns)
+    columns = {
+        name: Column(features=array("b", body[place * count : (place + 1) * count]), **about["columns"][name])
+        for place, name in enumerate(sorted(about["columns"]), start=1)
+    }
+    return Model([line.decode() for line in lines], body[:count], columns, about["thresholds"])

@@ -27,17 +27,47 @@ from therapy.crisis.rules import find_matches
 FEATURES: Final = 20_000
 COST: Final = 0.5
 EPOCHS: Final = 15
-FOLDS: Final = 5
+FOLDS: Final = 4
 RULE_VALUE: Final = 0.7
-# The share of calm training examples that may score above the threshold, each scored by a model that never saw it.
-FALSE_ALARMS: Final = {"crisis": 0.04, "low": 0.10}
+# The share of calm training examples that may score above a threshold, each judged by a model that never saw it.
+FALSE_ALARMS: Final = 0.04
+FALSE_CHECK_INS: Final = 0.10
 _LEAST_PHRASES: Final = 2
 _LEAST_PARTS: Final = 3
 _SEED: Final = 4
 
+# Ideation speaks in several voices, and calm talk even more so: each is a question of its own.
+_VOICES: Final = ("explicit_si", "passive_si", "indirect_si", "plan_means", "slang_obfuscated")
+_CALM: Final[dict[str, tuple[str, ...]]] = {
+    "game": ("rpg_table", "rpg_talk", "game_action", "fiction_quote", "fiction", "contrast_fiction"),
+    "technical": ("tech", "sport_news"),
+    "idiom": ("idiom", "hyperbole_slang"),
+    "lexical": ("lexical_trap", "contrast_object"),
+    "negation": ("negation", "contrast_negation"),
+    "past": ("past_recovered", "therapy_talk", "contrast_tense"),
+    "other": ("third_person", "worry_about_other", "contrast_friend", "contrast_reported"),
+    "information": ("info_question", "contrast_question"),
+    "smalltalk": ("smalltalk", "chat_comment", "positive", "everyday_complaint", "chat_about_app"),
+}
+_CALM_KINDS: Final = {category: kind for kind, categories in _CALM.items() for category in categories}
+
+
+def _calm_kind(example: Example) -> str:
+    if example.is_crisis:
+        return ""
+    return "-low" if example.level is Level.CHECK_IN else "-" + _CALM_KINDS.get(example.category, "mild")
+
 
 def _is_of(kind: CrisisType) -> Callable[[Example], bool]:
     return lambda example: example.is_crisis and kind in example.types
+
+
+def _speaks(voice: str) -> Callable[[Example], bool]:
+    return lambda example: example.is_crisis and example.category == voice
+
+
+def _is_calm_as(kind: str) -> Callable[[Example], bool]:
+    return lambda example: _calm_kind(example) == kind
 
 
 QUESTIONS: Final[dict[str, Callable[[Example], bool]]] = {
@@ -45,11 +75,15 @@ QUESTIONS: Final[dict[str, Callable[[Example], bool]]] = {
     "low": lambda example: example.level >= Level.CHECK_IN,
     "high": lambda example: example.level >= Level.HIGH,
     "imminent": lambda example: example.level >= Level.IMMINENT,
-} | {kind: _is_of(kind) for kind in CRISIS_TYPES}
+    **{kind: _is_of(kind) for kind in CRISIS_TYPES},
+    **{f"+{voice}": _speaks(voice) for voice in _VOICES},
+    **{f"-{kind}": _is_calm_as(f"-{kind}") for kind in (*_CALM, "mild", "low")},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    example: Example
     reading: str
     candidates: set[str]
     rules: list[str]
@@ -77,16 +111,44 @@ class Design:
 
 def train(examples: Sequence[Example]) -> Model:
     texts = [_text(example) for example in examples]
+    model = _fit(texts)
+    model.thresholds.update(_thresholds(texts))
+    return model
+
+
+def _fit(texts: Sequence[Text]) -> Model:
     everything = _design(texts, _frequent(texts))
-    labels = [example.is_crisis for example in examples]
-    design = _design(texts, _weightiest(everything, _solve(everything.rows, labels, everything.width), texts))
-    columns = {name: _column(name, design, list(map(ask, examples))) for name, ask in QUESTIONS.items()}
-    return Model(design.features, design.idf, columns)
+    crisis = [text.example.is_crisis for text in texts]
+    design = _design(texts, _weightiest(everything, _solve(everything.rows, crisis, everything.width), texts))
+    columns = {
+        name: _column(design, [ask(text.example) for text in texts]) for name, ask in QUESTIONS.items()
+    }
+    return Model(design.features, design.idf, columns, {"danger": 0.0, "low": 0.0})
+
+
+def _thresholds(texts: Sequence[Text]) -> dict[str, float]:
+    """By cross-validation: every calm text is scored by a model that was fitted without it."""
+    danger: list[float] = []
+    low: list[float] = []
+    for fold in range(FOLDS):
+        print(f"fold {fold + 1} of {FOLDS}", file=sys.stderr, flush=True)  # noqa: T201
+        model = _fit([text for i, text in enumerate(texts) if i % FOLDS != fold])
+        for text in texts[fold::FOLDS]:
+            scores = model.scores(text.reading, text.rules)
+            if text.example.level < Level.ELEVATED:
+                danger.append(scores.danger)
+            if text.example.level < Level.CHECK_IN:
+                low.append(scores.low)
+    return {"danger": _exceeded_by(danger, FALSE_ALARMS), "low": _exceeded_by(low, FALSE_CHECK_INS)}
+
+
+def _exceeded_by(scores: list[float], share: float) -> float:
+    return round(sorted(scores, reverse=True)[int(share * len(scores))], 3)
 
 
 def _text(example: Example) -> Text:
     text = normalize(example.text).text
-    return Text(reading(text), candidates(text), sorted(match.label for match in find_matches(text)))
+    return Text(example, reading(text), candidates(text), sorted(match.label for match in find_matches(text)))
 
 
 def _frequent(texts: Sequence[Text]) -> dict[str, int]:
@@ -127,32 +189,17 @@ def _row(tally: Counter[int], idf: bytes, rules: list[int]) -> Row:
     return Row([*places, len(idf), *rules], [*values, 1.0, *[RULE_VALUE] * len(rules)])
 
 
-def _column(name: str, design: Design, labels: list[bool]) -> Column:
-    print(f"{name}: {sum(labels)} of {len(labels)}", file=sys.stderr)  # noqa: T201
+def _column(design: Design, labels: list[bool]) -> Column:
     weights = _solve(design.rows, labels, design.width)
-    threshold = _threshold(design, labels, FALSE_ALARMS[name]) if name in FALSE_ALARMS else 0.0
     heavy = [weight * rarity / IDF_UNIT for weight, rarity in zip(weights, design.idf, strict=False)]
     scale = max(map(abs, heavy)) / 127 or 1.0
     bias, ruled = weights[len(heavy)], weights[len(heavy) + 1 :]
     return Column(
         scale=scale,
         bias=bias,
-        threshold=threshold,
         features=array("b", [round(weight / scale) for weight in heavy]),
         rules={rule: round(RULE_VALUE * w / scale) for rule, w in zip(design.rules, ruled, strict=True)},
     )
-
-
-def _threshold(design: Design, labels: list[bool], share: float) -> float:
-    """The score above which that share of calm examples lies, by cross-validation."""
-    calm: list[float] = []
-    for fold in range(FOLDS):
-        rows = [row for i, row in enumerate(design.rows) if i % FOLDS != fold]
-        weights = _solve(rows, [label for i, label in enumerate(labels) if i % FOLDS != fold], design.width)
-        calm += [
-            _dot(weights, row) for i, row in enumerate(design.rows) if i % FOLDS == fold and not labels[i]
-        ]
-    return sorted(calm, reverse=True)[int(share * len(calm))]
 
 
 def _solve(rows: Sequence[Row], labels: Sequence[bool], width: int) -> list[float]:
