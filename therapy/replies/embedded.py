@@ -17,7 +17,7 @@ from .story import humanize
 from .turns import Turn
 from .wording import excerpt, normalize, words_only
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "es")
 
 
 class EmbeddedEngine:
@@ -66,9 +66,7 @@ class EmbeddedEngine:
 
     def _language(self, language: str, words: list[str]) -> str:
         """The player's setting, unless these words are plainly of the other language."""
-        if language not in self._lexicons:
-            return "en"
-        other = "en"
+        other = "es" if language == "en" else "en"
         spoken = set(words)
         if len(spoken) > 2 and not spoken & self._lexicons[language].common:
             return other if len(spoken & self._lexicons[other].common) > 1 else language
