@@ -16,8 +16,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _VERSION = b"\x01"
-_KEY_ID, _NONCE = 4, 12
+_KEY, _KEY_ID, _NONCE = 32, 4, 12
 _HEADER = 1 + _KEY_ID + _NONCE
+_NO_KEY = "a key is not 32 bytes in URL-safe base64"
 
 
 class EncryptionError(Exception):
@@ -39,10 +40,12 @@ class Keyring:
     @staticmethod
     def _load(key: str) -> tuple[bytes, AESGCM]:
         try:
-            raw = base64.urlsafe_b64decode(key)
-            return hashlib.sha256(b"key id" + raw).digest()[:_KEY_ID], AESGCM(raw)
+            raw = base64.b64decode(key.strip(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
-            raise EncryptionError("a key is not 32 bytes in URL-safe base64") from error
+            raise EncryptionError(_NO_KEY) from error
+        if len(raw) != _KEY:  # 16 and 24 bytes would make weaker ciphers
+            raise EncryptionError(_NO_KEY)
+        return hashlib.sha256(b"key id" + raw).digest()[:_KEY_ID], AESGCM(raw)
 
     def seal(self, plain: bytes, identity: bytes) -> bytes:
         nonce = os.urandom(_NONCE)

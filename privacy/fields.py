@@ -66,19 +66,28 @@ class EncryptedJSONField(models.BinaryField):  # type: ignore[type-arg]  # no su
 
     def seal(self, value: Any, row_id: object) -> Sealed:
         plain = json.dumps(value, ensure_ascii=False).encode()
-        return Sealed(keyring().seal(plain, row_identity(self.column_identity, row_id)))
+        return Sealed(keyring().seal(plain, self._identity(row_id)))
 
     def unseal(self, value: bytes, row_id: object) -> Any:
-        return json.loads(keyring().open(bytes(value), row_identity(self.column_identity, row_id)))
+        return json.loads(keyring().open(bytes(value), self._identity(row_id)))
+
+    def _identity(self, row_id: object) -> bytes:
+        if row_id is None:
+            raise TypeError(f"{self.column_identity} is sealed per row: set the primary key before saving")
+        return row_identity(self.column_identity, self.model._meta.pk.to_python(row_id))
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Sealed | None:
         return None if value is None else Sealed(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = model_instance.__dict__[self.attname]
-        if value is None or isinstance(value, Sealed):
-            return value
-        return self.seal(value, model_instance.pk)
+        if value is None:
+            return None
+        if not isinstance(value, Sealed):
+            return self.seal(value, model_instance.pk)
+        if add:  # a copy under another key would never open again: fail now, while the original is at hand
+            self.unseal(value, model_instance.pk)
+        return value
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         if value is not None and not isinstance(value, Sealed):
@@ -87,5 +96,13 @@ class EncryptedJSONField(models.BinaryField):  # type: ignore[type-arg]  # no su
             )
         return super().get_db_prep_value(value, connection, prepared)
 
-    def value_to_string(self, obj: models.Model) -> str:
-        return json.dumps(getattr(obj, self.attname))
+    def get_lookup(self, lookup_name: str) -> Any:
+        """What is sealed can't be searched, only be there or not."""
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+    def to_python(self, value: Any) -> Any:
+        return value  # BinaryField would take a text for base64
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        """For serializers: the JSON value itself, as JSONField does."""
+        return self.value_from_object(obj)
