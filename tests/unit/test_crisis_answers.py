@@ -27,7 +27,7 @@ NOTICES = {
     "es": r"Veo|Noto|en serio|Qué bien|me alegra|suena|Suena|[Pp]arece|[Ee]stoy contigo|[Mm]e quedo contigo|Te creo|Nadie tiene|Llama|herida grave|Si tomaste|Gracias|Eso da",
 }
 LEADING = {
-    "en": r"aren't you|you're not|you are not|isn't it|don't you|, right\?|, no\?|surely",
+    "en": r"aren't you|you're not|you are not|isn't it|don't you|, (are|do|will|would) you\?|, right\?|, no\?|surely",
     "es": r"¿verdad|, ¿no\?|no es así|a que no|seguro que no",
 }
 AT_ALL_HOURS = {
@@ -35,7 +35,7 @@ AT_ALL_HOURS = {
     "es": r"de día y de noche|a cualquier hora|de día o de noche",
 }
 A_HUMAN = {
-    "en": r"\bperson|people|somebody|\bline\b|neighbour|a voice|anybody|they are|\bthey\b|\bthem\b|nearest face",
+    "en": r"\bperson|people|somebody|\bline\b|neighbour|a voice|anybody|they are|\bthey\b|\bthem\b",
     "es": r"persona|\balguien|\blínea|\bgente\b|vecina|\bvoz\b",
 }
 STAYS = {
@@ -128,7 +128,7 @@ def test_nothing_said_beside_a_question_asks_another(language: Language) -> None
 
 def test_no_question_leads(language: Language) -> None:
     for where, text in everything(language):
-        assert not re.search(LEADING[language], text), where
+        assert not re.search(LEADING[language], text, re.IGNORECASE), where
 
 
 def test_every_opening_names_help_at_all_hours_and_a_human(language: Language) -> None:
@@ -381,6 +381,12 @@ def test_two_signs_of_safety_end_an_episode_with_the_door_open(told: str) -> Non
     assert follow_up(CALM, "thanks", said.episode, language="en") is None
 
 
+def test_last_words_take_up_the_sign_that_was_given() -> None:
+    assert "talked to a person" in reply(begin(), "I called 988, I feel calmer").text
+    assert "somebody is with you" in reply(begin(), "my mom is with me and I feel calmer").text
+    assert "you are safe now" in reply(begin(Level.ELEVATED), "I'm safe now").text
+
+
 @pytest.mark.parametrize("told", ["I'm safe now", "my sister is here", "I called 988"])
 def test_one_sign_does_not_end_a_grave_episode(told: str) -> None:
     assert not reply(begin(Level.HIGH), told).is_over
@@ -439,6 +445,19 @@ def test_going_to_call_is_let_go_and_asked_for_afterwards() -> None:
     going = hear(begin(), soup, soup, soup, "ok I will")
     assert "?" not in going.text
     assert "called" in hear(going.episode, "yes").episode.signs
+
+
+def test_being_willing_to_put_it_away_is_no_distance_yet() -> None:
+    soup = "the soup was good today, I had two bowls of it"
+    asked = hear(begin(), soup, soup).episode
+    assert asked.asked == "means"
+    assert "distance" not in reply(asked, "ok").episode.signs
+    assert "distance" in reply(asked, "done").episode.signs
+
+
+def test_being_well_is_no_yes_to_thoughts_of_dying() -> None:
+    said = reply(begin(Level.ELEVATED), "I'm fine")
+    assert said.episode.level == Level.ELEVATED
 
 
 def test_new_disclosure_takes_back_being_safe() -> None:
@@ -546,6 +565,14 @@ def test_troubled_reply_to_a_gentle_question_gets_the_whole_answer(
     assert said.shows_resources
 
 
+def test_low_mood_said_again_raises_no_alarm() -> None:
+    said = answer(
+        found(Level.CHECK_IN), language="en", episode=begin(Level.CHECK_IN), lines=lines_of("US", "en")
+    )
+    assert not said.shows_resources
+    assert "988" not in said.text
+
+
 # --- twelve turns ------------------------------------------------------------------------------------
 
 REPLIES: dict[Language, list[str]] = {
@@ -594,6 +621,15 @@ def test_twelve_disclosures_repeat_no_paragraph(language: Language) -> None:
                 episode = turn.episode
                 said += turn.text.split("\n\n")
             assert len(said) == len(set(said)), (kind, level)
+
+
+def test_only_what_was_said_counts_as_said() -> None:
+    episode, spoken = begin(), 2
+    for _ in range(9):
+        said = reply(episode, "the soup was good today, I had two bowls of it")
+        episode = said.episode
+        spoken += len(said.text.split("\n\n"))
+    assert len(episode.said) + 1 == spoken  # an opening is one entry of two paragraphs
 
 
 def test_when_everything_has_been_said_the_oldest_words_come_again() -> None:

@@ -10,12 +10,23 @@ from therapy.crisis.safety_signs import heed
 @pytest.mark.parametrize(
     "text",
     [
-        "yes", "Yeah.", "yesss", "ok", "I am", "im ok", "sure, I can", "yes, she made me tea and we sat down together for a while",
-        "sí", "claro", "vale", "ya está", "lo haré",
+        "yes", "Yeah.", "yesss", "ok", "I am", "im ok", "sure, I can", "I'm safe", "yes, she made me tea and we sat down together for a while",
+        "sí", "claro", "vale", "ya está", "estoy bien",
     ],
 )  # fmt: skip
 def test_yes_is_heard(text: str) -> None:
     assert heed(text, "safe").kind == "yes"
+
+
+@pytest.mark.parametrize("text", ["ok", "I'm fine", "sure", "I'm safe now", "estoy bien", "vale"])
+def test_being_well_is_yes_to_being_safe_and_to_nothing_else(text: str) -> None:
+    assert heed(text, "safe").kind == "yes"
+    assert {heed(text, asked).kind for asked in ("thoughts", "company", "call", "called")} == {"other"}
+
+
+@pytest.mark.parametrize("text", ["ok", "I will", "ok I can try", "vale", "lo haré", "puedo"])
+def test_being_willing_is_not_having_done_it(text: str) -> None:
+    assert {heed(text, asked).kind for asked in ("who", "means", "human")} == {"willing"}
 
 
 @pytest.mark.parametrize(

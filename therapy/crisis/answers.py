@@ -7,15 +7,17 @@ docs/crisis-answers.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from therapy.crisis.assessment import Assessment, CrisisType, Level
+from therapy.crisis.episode import Episode
 from therapy.crisis.helplines import Helpline
-from therapy.crisis.paragraphs import SPOKEN, Answers, Question
+from therapy.crisis.paragraphs import Question, Voice
 from therapy.crisis.safety_signs import Heeded, heed
 from therapy.messages import Language
+
+__all__ = ["CrisisAnswer", "Episode", "answer", "follow_up", "heaviest"]
 
 #: Danger to life first: the type whose words are chosen where several were found.
 _GRAVEST: tuple[CrisisType, ...] = (
@@ -52,38 +54,6 @@ _MOST_SAID = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
-    """Where a conversation about danger stands. Kept between turns, also when it is over, so that nothing is said twice.
-
-    `asked` is the open question, `done` those that were asked, `signs` what spoke of safety, `said` the
-    paragraphs used (oldest first), `calm` the turns in a row without danger.
-    """
-
-    level: int = Level.CHECK_IN
-    kind: CrisisType = "general_distress"
-    asked: str = ""
-    done: tuple[str, ...] = ()
-    signs: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()
-    turns: int = 0
-    calm: int = 0
-    is_over: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Episode:
-        """Unknown names are passed over, so that an episode survives an upgrade."""
-        known = {field.name for field in fields(cls)} & set(data)
-        kept: dict[str, Any] = {name: data[name] for name in known}
-        kept |= {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
-        return cls(**kept)
-
-
-@dataclass(frozen=True, slots=True)
 class CrisisAnswer:
     """`is_over`: the normal conversation goes on with the next turn. `episode.level` may be higher than the assessment."""
 
@@ -113,9 +83,11 @@ def answer(
         episode = Episode(level=Level.NONE, said=episode.said if episode else ())
     level = max(assessment.level, Level.CHECK_IN)
     kind = heaviest(assessment.types or (episode.kind,))
-    voice = _Voice(language, lines, episode.said)
+    voice = Voice(language, lines, episode.said)
     if level > episode.level and not voice.has_opened(kind, level):
         return _opened(episode, kind, level, voice)
+    if level == Level.CHECK_IN and episode.level == Level.CHECK_IN:
+        return _answered(voice.say("reply.heard"), replace(episode, asked=""), voice, shows_resources=False)
     gravest = heaviest((kind, episode.kind)) if episode.turns else kind
     return _said_again(replace(episode, level=int(max(level, episode.level)), kind=gravest), voice)
 
@@ -131,7 +103,7 @@ def follow_up(
     """The next turn of an episode, whether its message is calm or not; None where the normal conversation goes on."""
     heeded = heed(text, episode.asked)
     in_danger = assessment.is_crisis and not (heeded.is_plain and assessment.level < Level.IMMINENT)
-    voice = _Voice(language, lines, episode.said)
+    voice = Voice(language, lines, episode.said)
     if episode.is_over and not in_danger:
         return None
     if assessment.level < Level.IMMINENT and _says_not_safe(episode, heeded):
@@ -153,47 +125,10 @@ def _says_not_safe(episode: Episode, heeded: Heeded) -> bool:
     return episode.asked == "safe" and heeded.kind == "no"
 
 
-# --- the voice ---------------------------------------------------------------------------------------
-
-
-class _Voice:
-    """One turn's choice of paragraphs: in the order written, none twice while there are others."""
-
-    def __init__(self, language: Language, lines: Sequence[Helpline], said: Iterable[str]) -> None:
-        self._answers: Answers = SPOKEN.get(language, SPOKEN["en"])
-        self._lines = lines
-        self.said = list(said)
-
-    def has_opened(self, kind: CrisisType, level: int) -> bool:
-        return f"opening.{kind}.{Level(level).label}" in self.said
-
-    def open(self, kind: CrisisType, level: int) -> tuple[str, Question]:
-        opening = self._answers.openings[kind, Level(level)]
-        return self._spoken(f"opening.{kind}.{opening.level}", opening.text), opening.asks
-
-    def say(self, *pools: str) -> str:
-        """An unused paragraph of the first pool that has one; else the one whose last use is longest ago."""
-        names = [f"{pool}.{n}" for pool in pools for n in range(len(self._answers.pools.get(pool, ())))]
-        name = next((name for name in names if name not in self.said), None)
-        name = name or min(names, key=self.said.index)
-        pool, _, number = name.rpartition(".")
-        return self._spoken(name, self._answers.pools[pool][int(number)])
-
-    def has(self, pool: str) -> bool:
-        """Whether something in it is still unsaid."""
-        return any(f"{pool}.{n}" not in self.said for n in range(len(self._answers.pools.get(pool, ()))))
-
-    def _spoken(self, name: str, text: str) -> str:
-        if name in self.said:
-            self.said.remove(name)
-        self.said.append(name)
-        return self._answers.words.fill(text, self._lines)
-
-
 # --- the turns ---------------------------------------------------------------------------------------
 
 
-def _opened(episode: Episode, kind: CrisisType, level: int, voice: _Voice) -> CrisisAnswer:
+def _opened(episode: Episode, kind: CrisisType, level: int, voice: Voice) -> CrisisAnswer:
     text, asks = voice.open(kind, level)
     after = replace(
         episode, level=int(level), kind=kind, asked=asks, done=(asks,) if asks else (), signs=(), calm=0
@@ -201,7 +136,7 @@ def _opened(episode: Episode, kind: CrisisType, level: int, voice: _Voice) -> Cr
     return _answered(text, after, voice, shows_resources=level > Level.CHECK_IN)
 
 
-def _said_again(episode: Episode, voice: _Voice) -> CrisisAnswer:
+def _said_again(episode: Episode, voice: Voice) -> CrisisAnswer:
     """Danger is spoken of again: the same is not said again, and the next question is asked."""
     after = replace(episode, calm=0, is_over=False)
     again = f"again.{_tone(after, Level(max(episode.level, Level.ELEVATED)).label)}"
@@ -210,13 +145,13 @@ def _said_again(episode: Episode, voice: _Voice) -> CrisisAnswer:
     return _with_question(voice.say(again), after, voice)
 
 
-def _not_safe(episode: Episode, voice: _Voice) -> CrisisAnswer:
+def _not_safe(episode: Episode, voice: Voice) -> CrisisAnswer:
     after = replace(episode, level=int(Level.IMMINENT), signs=(), calm=0, done=("safe",), asked="")
     pools = f"reply.{_tone(after, 'unsafe')}", f"again.{_tone(after, 'imminent')}"
     return _with_question(voice.say(*pools), after, voice, first="company")
 
 
-def _stayed(episode: Episode, voice: _Voice) -> CrisisAnswer:
+def _stayed(episode: Episode, voice: Voice) -> CrisisAnswer:
     """Nothing is left to ask, and it is not over."""
     holding = (f"hold.{_tone(episode, 'with_you')}",) if episode.level == Level.IMMINENT else ()
     return _answered(voice.say(*holding, "stay.with_you"), replace(episode, asked=""), voice)
@@ -227,7 +162,7 @@ def _tone(episode: Episode, usual: str) -> str:
     return "threatened" if episode.kind == "abuse" and episode.level == Level.IMMINENT else usual
 
 
-def _checked_in(episode: Episode, heeded: Heeded, voice: _Voice) -> CrisisAnswer | None:
+def _checked_in(episode: Episode, heeded: Heeded, voice: Voice) -> CrisisAnswer | None:
     """After a gentle question: nothing more where the reply is calm, the whole answer where it is not."""
     if heeded.kind == "asks_for_person":
         return _answered(voice.say("reply.shown"), replace(episode, asked=""), voice, shows_resources=True)
@@ -245,7 +180,7 @@ def _of_life(kind: CrisisType) -> CrisisType:
     return "self_harm" if kind == "self_harm" else "suicidal_ideation"
 
 
-def _replied(episode: Episode, heeded: Heeded, voice: _Voice) -> CrisisAnswer:
+def _replied(episode: Episode, heeded: Heeded, voice: Voice) -> CrisisAnswer:
     asked, kind = episode.asked, heeded.kind
     if asked == "thoughts" and kind == "yes":
         life = _of_life(episode.kind)
@@ -261,7 +196,7 @@ def _replied(episode: Episode, heeded: Heeded, voice: _Voice) -> CrisisAnswer:
             after, next((sign for sign in ("called", "company", "safe") if sign in signs), "calm"), voice
         )
     reaction = _reaction(heeded, asked, voice)
-    if asked == "human" and kind == "yes":
+    if asked == "human" and kind in ("yes", "willing"):
         return _answered(voice.say(reaction or "reply.heard"), replace(after, asked="called"), voice)
     return _with_question(
         voice.say(reaction) if reaction else "", after, voice, first=_next_if_alone(after, heeded, asked)
@@ -298,13 +233,14 @@ def _may_end(episode: Episode, *, told: bool) -> bool:
     return bool(strong and told) or (bool(signs) and episode.calm > 1)
 
 
-def _reaction(heeded: Heeded, asked: str, voice: _Voice) -> str:
+def _reaction(heeded: Heeded, asked: str, voice: Voice) -> str:
     """The name of the pool that takes up what was said; empty where every fitting paragraph has been used."""
     question = "human" if asked == "called" else asked
     replies = {"failed": "reply.failed", "brush_off": "reply.brush_off", "asks_for_person": "reply.shown"}
     pools = [replies[heeded.kind]] if heeded.kind in replies else []
-    if heeded.kind in ("yes", "no", "unsure"):
-        pools.append(f"reaction.{question}.{heeded.kind}")
+    reply = "yes" if heeded.kind == "willing" else heeded.kind
+    if reply in ("yes", "no", "unsure"):
+        pools.append(f"reaction.{question}.{reply}")
     pools += [
         f"reaction.sign.{sign}" for sign in ("called", "company", "safe", "distance") if sign in heeded.signs
     ]
@@ -317,7 +253,7 @@ def _next_if_alone(episode: Episode, heeded: Heeded, asked: str) -> Question:
     return "who" if is_alone and (episode.level < Level.IMMINENT or "call" in episode.done) else ""
 
 
-def _with_question(text: str, episode: Episode, voice: _Voice, first: Question = "") -> CrisisAnswer:
+def _with_question(text: str, episode: Episode, voice: Voice, first: Question = "") -> CrisisAnswer:
     """Add the next question, or stay with the player where none is left."""
     asking = [first] if first and first not in episode.done else []
     for question in (*asking, *_open_questions(episode)):
@@ -342,14 +278,14 @@ def _open_questions(episode: Episode) -> Iterator[Question]:
             yield question
 
 
-def _ended(episode: Episode, sign: str, voice: _Voice, *, shows_resources: bool = True) -> CrisisAnswer:
+def _ended(episode: Episode, sign: str, voice: Voice, *, shows_resources: bool = True) -> CrisisAnswer:
     over = replace(episode, is_over=True, asked="")
     ended = _answered(voice.say(f"closing.{sign}"), over, voice, shows_resources=shows_resources)
     return replace(ended, is_over=True, exercises=())
 
 
 def _answered(
-    text: str, episode: Episode, voice: _Voice, *, shows_resources: bool | None = None
+    text: str, episode: Episode, voice: Voice, *, shows_resources: bool | None = None
 ) -> CrisisAnswer:
     """The resources come with every answer of consequence; a word in between leaves those above in sight."""
     after = replace(episode, turns=episode.turns + 1, said=tuple(voice.said[-_MOST_SAID:]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -171,3 +171,40 @@ def _shape(answers: Answers) -> set[tuple[str, object]]:
 
 
 SPOKEN = load()
+
+
+# --- saying -----------------------------------------------------------------------------------------
+
+
+class Voice:
+    """One turn's choice of paragraphs: in the order written, none twice while there are others."""
+
+    def __init__(self, language: Language, lines: Sequence[Helpline], said: Iterable[str]) -> None:
+        self._answers: Answers = SPOKEN.get(language, SPOKEN["en"])
+        self._lines = lines
+        self.said = list(said)
+
+    def has_opened(self, kind: CrisisType, level: int) -> bool:
+        return f"opening.{kind}.{Level(level).label}" in self.said
+
+    def open(self, kind: CrisisType, level: int) -> tuple[str, Question]:
+        opening = self._answers.openings[kind, Level(level)]
+        return self._speak(f"opening.{kind}.{opening.level}", opening.text), opening.asks
+
+    def say(self, *pools: str) -> str:
+        """An unused paragraph of the first pool that has one; else the one whose last use is longest ago."""
+        names = [f"{pool}.{n}" for pool in pools for n in range(len(self._answers.pools.get(pool, ())))]
+        name = next((name for name in names if name not in self.said), None)
+        name = name or min(names, key=self.said.index)
+        pool, _, number = name.rpartition(".")
+        return self._speak(name, self._answers.pools[pool][int(number)])
+
+    def has(self, pool: str) -> bool:
+        """Whether something in it is still unsaid."""
+        return any(f"{pool}.{n}" not in self.said for n in range(len(self._answers.pools.get(pool, ()))))
+
+    def _speak(self, name: str, text: str) -> str:
+        if name in self.said:
+            self.said.remove(name)
+        self.said.append(name)
+        return self._answers.words.fill(text, self._lines)

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-ReplyKind = Literal["yes", "no", "unsure", "asks_for_person", "failed", "brush_off", "other"]
+ReplyKind = Literal["yes", "willing", "no", "unsure", "asks_for_person", "failed", "brush_off", "other"]
 Sign = Literal["safe", "company", "called", "distance"]
 
 _SHORT = 8  # words; a longer message tells something, and is not taken for a bare yes or no
@@ -30,10 +30,14 @@ _NOT_THERE = re.compile(
 )
 
 _YES = re.compile(
-    r"(?:yes|yeah|yea|yep|yup|yh|ye|ya|sure|ok|okay|okey|k|kk|fine|alright|of course|definitely|mhm|uh huh|done|already"
-    r"|i am|i do|i can|i could|i will|ill|i did|i have|im (?:ok|okay|fine|good|alright|safe)"
-    r"|si|sip|claro|vale|bueno|dale|de acuerdo|por supuesto|puedo|lo hare|hecho|ya esta|estoy bien|bien|voy)\b"
+    r"(?:yes|yeah|yea|yep|yup|yh|ye|of course|definitely|mhm|uh huh|done|already|i am|i do|i did|i have"
+    r"|si|sip|claro|hecho|ya|ya esta|lo hice|por supuesto)\b"
 )
+# Yes to being safe, but to "are you thinking of ending your life?" rather a no, and to "have you called?" nothing.
+_WELL = re.compile(
+    r"(?:ok|okay|okey|k|kk|fine|good|alright|sure|im (?:ok|okay|fine|good|alright|safe)|bien|estoy bien|vale|de acuerdo|bueno)\b"
+)
+_WILLING = re.compile(r"(?:i can|i could|i will|ill|lets|puedo|podria|lo hare|voy|dale)\b")
 _NO = re.compile(
     r"(?:no|nope|nah|naw|never|not|cant|cannot|dont|wont|i cant|i cannot|i dont|i wont|i havent|im not|i am not"
     r"|nobody|none|alone|by myself|im alone|im by myself|theres no|there is no|there isnt"
@@ -186,7 +190,9 @@ def _kind(whole: str, words: list[str], asked: str, *, first: str) -> ReplyKind:
     is_short = len(words) <= _SHORT
     if is_short and _ASKS_FOR_PERSON.search(whole) and not _NEGATED.search(whole):
         return "asks_for_person"
-    if is_short and (_UNSURE.search(whole) or (_BUT.search(whole) and _YES.match(first))):
+    if is_short and (
+        _UNSURE.search(whole) or (_BUT.search(whole) and (_YES.match(first) or _WELL.match(first)))
+    ):
         return "unsure"
     bare = is_short or len(first.split()) <= 2
     if asked == "thoughts" and is_short and _OFTEN.search(whole):
@@ -197,8 +203,10 @@ def _kind(whole: str, words: list[str], asked: str, *, first: str) -> ReplyKind:
         return "brush_off"
     if bare and _NO.match(first):
         return "no"
-    if bare and _YES.match(first):
+    if bare and (_YES.match(first) or (asked == "safe" and _WELL.match(first))):
         return "yes"
+    if bare and asked in ("who", "means", "human") and (_WELL.match(first) or _WILLING.match(first)):
+        return "willing"
     return _names_somebody(whole, words, asked)
 
 
