@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import lru_cache
 from typing import Any
@@ -103,6 +104,6 @@ class EncryptedJSONField(models.BinaryField):  # type: ignore[type-arg]  # no su
     def to_python(self, value: Any) -> Any:
         return value  # BinaryField would take a text for base64
 
-    def value_to_string(self, obj: models.Model) -> Any:
-        """For serializers: the JSON value itself, as JSONField does."""
-        return self.value_from_object(obj)
+    def value_to_string(self, obj: models.Model) -> str:
+        """For dumps: sealed, since nobody means to write the players' words into a file of fixtures."""
+        return base64.b64encode(self.seal(self.value_from_object(obj), obj.pk)).decode()
