@@ -50,7 +50,7 @@ class Device:
 
     async def send(self, type: str, *, raw: str | None = None, **frame: Any) -> None:
         text = json.dumps({"type": type, **frame}) if raw is None else raw
-        await self.communicator.send_to(text_data=text)
+        await self.communicator.send_input({"type": "websocket.receive", "text": text})
 
     async def say(self, text: str, **frame: Any) -> None:
         await self.send("user_message", content={"text": text}, **frame)

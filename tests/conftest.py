@@ -21,6 +21,21 @@ def _light_hashes(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+def forget_players() -> None:
+    """What is kept of players is forgotten, as in another process; the engine, slow to load, stays."""
+    from chat.consumers import processor
+    from therapy.sessions import SessionIntegrationManager
+
+    if processor.cache_info().currsize:
+        processor().sessions = SessionIntegrationManager()
+
+
+@pytest.fixture
+def another_process() -> Callable[[], None]:
+    """Call it, and what comes next is served as by a process that has not seen any player yet."""
+    return forget_players
+
+
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """Nothing that a process keeps outlives a test."""
@@ -28,9 +43,8 @@ def _fresh_process() -> Iterator[None]:
     from channels.layers import channel_layers
 
     from chat.connections import connections
-    from chat.consumers import processor
 
-    processor.cache_clear()
+    forget_players()
     connections.clear()
     channel_layers.backends.clear()
 
