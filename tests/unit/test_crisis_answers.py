@@ -493,7 +493,18 @@ def test_disclosure_after_the_end_opens_the_episode_again_in_other_words() -> No
 
 def test_plain_reassurance_outweighs_what_a_detector_made_of_it() -> None:
     over = reply(begin(), "I'm safe now and my sister is here").episode
-    assert follow_up(found(Level.HIGH), "I'm safe now", over, language="en") is None
+    said = reply(over, "I'm safe now", found(Level.HIGH))
+    assert said.is_over
+    assert said.shows_resources
+
+
+@pytest.mark.parametrize("text", ["yes", "no", "idk", "I'm safe now", "nvm", "I want to die"])
+def test_every_assessment_of_danger_is_answered_with_resources(text: str) -> None:
+    for level in LEVELS:
+        episode = begin(level)
+        for before in (episode, Episode.from_json(episode.to_json() | {"is_over": True})):
+            for danger in LEVELS[1:]:
+                assert reply(before, text, found(danger)).shows_resources
 
 
 def test_imminent_danger_outweighs_plain_reassurance() -> None:

@@ -100,12 +100,15 @@ def follow_up(
     language: Language,
     lines: Sequence[Helpline] = (),
 ) -> CrisisAnswer | None:
-    """The next turn of an episode, whether its message is calm or not; None where the normal conversation goes on."""
+    """The next turn of an episode, whether its message is calm or not; None where the normal conversation goes on.
+
+    An assessment of danger always gets an answer with resources, also where the words were but a reply.
+    """
     heeded = heed(text, episode.asked)
-    in_danger = assessment.is_crisis and not (heeded.is_plain and assessment.level < Level.IMMINENT)
+    in_danger = assessment.is_crisis and not _is_but_a_reply(assessment, heeded, episode)
     voice = Voice(language, lines, episode.said)
     if episode.is_over and not in_danger:
-        return None
+        return _ended(episode, "safe", voice) if assessment.is_crisis else None
     if assessment.level < Level.IMMINENT and _says_not_safe(episode, heeded):
         return _not_safe(episode, voice)
     if in_danger:
@@ -114,7 +117,15 @@ def follow_up(
         return answer(assessment, language=language, episode=heard, lines=lines)
     if episode.level <= Level.CHECK_IN:
         return _checked_in(episode, heeded, voice)
-    return _replied(episode, heeded, voice)
+    replied = _replied(episode, heeded, voice)
+    return replace(replied, shows_resources=replied.shows_resources or assessment.is_crisis)
+
+
+def _is_but_a_reply(assessment: Assessment, heeded: Heeded, episode: Episode) -> bool:
+    """A bare yes, no or "I'm safe now" to our own question, whatever a detector makes of such words alone."""
+    if assessment.level == Level.IMMINENT or episode.level <= Level.CHECK_IN or not heeded.is_plain:
+        return False
+    return "safe" in heeded.signs or not episode.is_over
 
 
 def _says_not_safe(episode: Episode, heeded: Heeded) -> bool:
