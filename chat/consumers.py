@@ -225,6 +225,7 @@ class ChatConsumer(LeanConsumer):
     async def _receive(self, text: str | None) -> None:
         wait_ms = self.throttle.retry_after_ms()
         if wait_ms is not None:
+            await self._heed_crisis(text)
             sentence = "That was a lot at once. Wait a moment, then send it again."
             raise FrameError("rate_limited", sentence, retry_after_ms=wait_ms)
         if text is None:
@@ -243,13 +244,28 @@ class ChatConsumer(LeanConsumer):
             return
         self.acted_at = time.monotonic()
         if connections.is_draining:
+            await self._answer_crisis(frame)
             text = "The server restarts. Send it again when you are connected again."
             raise FrameError("restarting", text, client_id=frame.id, retry_after_ms=2000)
         if self.inbox.qsize() >= INBOX_MAX:
+            await self._answer_crisis(frame)
             text = "Earlier messages are still being answered. Wait a moment, then send it again."
             raise FrameError("inbox_full", text, client_id=frame.id, retry_after_ms=1000)
         self.is_busy = True
         self.inbox.put_nowait((frame, self.acted_at))
+
+    async def _heed_crisis(self, text: str | None) -> None:
+        """A frame is refused unread: but somebody in danger is answered."""
+        try:
+            frame = protocol.parse(text or "")
+        except FrameError:
+            return
+        await self._answer_crisis(frame)
+
+    async def _answer_crisis(self, frame: Frame) -> None:
+        if isinstance(frame, UserMessage):
+            for message in processor().answer_crisis(self.identity.player_id, frame):
+                await self.send_message(message)
 
     async def _renew(self, frame: Authenticate) -> None:
         """A fresh token for this socket, of the same player only."""
@@ -293,15 +309,18 @@ class ChatConsumer(LeanConsumer):
             answers = await processor().process(
                 self.identity.player_id, incoming, said_id=said_id, listener=self._listener(incoming)
             )
+            if answers.is_duplicate:
+                self.delivery.unexpect(said_id)
             await self._deliver(answers, incoming.id)
         except RefusedError as refused:
+            self.delivery.unexpect(said_id)
             raise FrameError(
                 refused.code, refused.text, field=refused.field, client_id=incoming.id
             ) from refused
         except JournalError as error:
+            self.delivery.unexpect(said_id)
             raise _not_stored(error, incoming) from error
         finally:
-            self.delivery.unexpect(said_id)
             if is_typing:
                 await self.send_message(protocol.typing("stop", incoming.id))
 

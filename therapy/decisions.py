@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
+from uuid import UUID
 
 from therapy.crisis import response as crisis
 from therapy.crisis.assessment import Assessment, Level
@@ -97,6 +98,13 @@ class Reply:
     metadata: dict[str, Any] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()
 
+    def in_session(self, session_id: UUID) -> Reply:
+        """The same reply, noted in another session than it was decided in."""
+        effects = (
+            replace(e, session_id=session_id) if isinstance(e, NoteCrisis) else e for e in self.effects
+        )
+        return replace(self, effects=tuple(effects))
+
 
 async def decide(situation: Situation, incoming: IncomingMessage, draft: Drafter) -> Reply:
     """The answer to a frame; RefusedError if it asks for what can't be."""
@@ -118,17 +126,34 @@ async def decide(situation: Situation, incoming: IncomingMessage, draft: Drafter
 
 def answer_danger(situation: Situation, incoming: UserMessage) -> Reply | None:
     """A crisis, or a turn that stays with one: vetted text that no engine sees. None in a normal conversation."""
-    state, assessment = situation.state, situation.assessment
+    settings = situation.state.settings
     answer = crisis.respond(
-        assessment,
+        situation.assessment,
         incoming.content.text,
-        state.episode,
-        country=state.settings.country,
-        language=state.settings.language,
+        situation.state.episode,
+        country=settings.country,
+        language=settings.language,
         at=situation.now,
     )
-    if answer is None:
-        return None
+    return None if answer is None else _crisis_reply(situation, answer)
+
+
+def answer_danger_whatever_happens(situation: Situation, incoming: IncomingMessage) -> Reply:
+    """The same for a message in which danger was seen, should everything else fail."""
+    settings = situation.state.settings
+    answer = crisis.respond_whatever_happens(
+        situation.assessment,
+        incoming.content.text if isinstance(incoming, UserMessage) else "",
+        situation.state.episode,
+        country=settings.country,
+        language=settings.language,
+        at=situation.now,
+    )
+    return _crisis_reply(situation, answer)
+
+
+def _crisis_reply(situation: Situation, answer: crisis.CrisisReply) -> Reply:
+    state, assessment = situation.state, situation.assessment
     noted = NoteCrisis(
         state.player_id,
         situation.session.id,

@@ -15,12 +15,13 @@ from django.db import DatabaseError
 from therapy.crisis import response as crisis
 from therapy.crisis.assessment import CALM, Assessment, Heard
 from therapy.database import in_database
-from therapy.decisions import Reply, Situation, decide, safety
+from therapy.decisions import Reply, Situation, answer_danger_whatever_happens, decide
 from therapy.elements import InteractiveElementHandler, parse_element_id
 from therapy.journal import (
     AlreadyAppended,
     Appended,
     Effect,
+    JournalError,
     JournalUnavailableError,
     StaleStateError,
     Turn,
@@ -46,13 +47,21 @@ from therapy.progress import RecordMarker
 from therapy.replies.base import Draft, ReplyEngine, ReplyRequest
 from therapy.replies.embedded import EmbeddedEngine
 from therapy.replies.relay import Answerer, Outcome
-from therapy.sessions import PlayerState, RefusedError, SessionIntegrationManager
+from therapy.sessions import (
+    PlayerState,
+    RefusedError,
+    SaveEpisode,
+    SessionContext,
+    SessionIntegrationManager,
+)
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3
 #: An answer that takes longer than this is not waited for: the player's message is stored and acknowledged first.
 STORE_FIRST_SECONDS = 0.25
+#: In a crisis neither a lock nor the database is waited for any longer.
+CRISIS_PATIENCE_SECONDS = 1.0
 
 
 class Answers(list[OutgoingMessage]):
@@ -81,6 +90,17 @@ class Answers(list[OutgoingMessage]):
 
 async def _nothing(*_: Any) -> None:
     """Nobody listens."""
+
+
+@dataclass(slots=True)
+class _Act:
+    """One frame on its way through a turn, however often it is tried. `shown` is an answer that went out unstored."""
+
+    incoming: IncomingMessage
+    said_id: str
+    answer_id: str
+    listener: Listener
+    shown: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +138,7 @@ class ChatProcessor:
         )
         self.on_crisis = on_crisis
         self.clock = clock
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def process(
         self,
@@ -129,13 +150,34 @@ class ChatProcessor:
     ) -> Answers:
         """One turn. Returns once it is stored; `said_id` is the id the player's message gets in the log.
 
-        RefusedError tells what can't be; JournalError that nothing was stored. A crisis is answered even then,
-        with a reply marked `stored: false`. The turn goes on if the caller is cancelled.
+        RefusedError tells what can't be; JournalError that nothing was stored. The turn goes on if the caller is
+        cancelled. In a crisis nothing is waited for longer than a second and nothing is an excuse: the answer is
+        then marked `stored: false`, and stored as soon as it can be.
         """
         player_id = get_user_model()._meta.pk.to_python(player_id)
-        return await asyncio.shield(
-            self._process(player_id, incoming, said_id or f"msg_{new_id()}", listener)
-        )
+        act = _Act(incoming, said_id or f"msg_{new_id()}", f"msg_{new_id()}", listener)
+        state = self.sessions.known(player_id)
+        assessment = self._assess(state, incoming)
+        turn = asyncio.ensure_future(self._locked(player_id, act))
+        if not assessment.is_crisis:
+            return await asyncio.shield(turn)
+        await asyncio.wait({turn}, timeout=CRISIS_PATIENCE_SECONDS)
+        if turn.done() and turn.exception() is None:
+            return turn.result()
+        answers = self._answer_unstored(player_id, act, assessment)
+        self._keep(asyncio.ensure_future(self._store_later(player_id, act, turn)))
+        return answers
+
+    def answer_crisis(self, player_id: Any, incoming: UserMessage) -> Answers:
+        """For a message that is refused, and will be stored when it is sent again: danger is answered now.
+
+        Empty where none is seen.
+        """
+        assessment = self._assess(self.sessions.known(player_id), incoming)
+        if not assessment.is_crisis:
+            return Answers([])
+        act = _Act(incoming, f"msg_{new_id()}", f"msg_{new_id()}", Listener())
+        return self._answer_unstored(player_id, act, assessment)
 
     async def finish(self, player_id: Any) -> int:
         """Answer what a process that ended left stored without an answer; returns the newest sequence number, or 0.
@@ -153,34 +195,43 @@ class ChatProcessor:
                 last_seq = (await self._answer_stored(situation, incoming, said, reply, effects)).last_seq
         return last_seq
 
-    async def _process(
-        self, player_id: Any, incoming: IncomingMessage, said_id: str, listener: Listener
-    ) -> Answers:
+    async def _locked(self, player_id: Any, act: _Act) -> Answers:
         async with self.sessions.turn(player_id):
             try:
-                return await self._attempt(player_id, incoming, said_id, listener)
-            except RefusedError:
-                raise
-            except Exception as error:
-                # Whatever went wrong: somebody in danger is answered.
-                assessment = self._assess(self.sessions.known(player_id), incoming)
-                if assessment.is_crisis:
-                    log.error("crisis_not_stored", player_id=str(player_id), exc_info=error)
-                    return self._answer_unstored(player_id, incoming, assessment)
-                if isinstance(error, DatabaseError):
-                    raise JournalUnavailableError from error
-                raise
+                return await self._attempt(player_id, act)
+            except DatabaseError as error:
+                raise JournalUnavailableError from error
 
-    async def _attempt(
-        self, player_id: Any, incoming: IncomingMessage, said_id: str, listener: Listener
-    ) -> Answers:
+    def _keep(self, task: asyncio.Future[None]) -> None:
+        """Hold on to a task that nobody awaits."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _store_later(self, player_id: Any, act: _Act, turn: asyncio.Future[Answers]) -> None:
+        """A crisis was answered before it was stored: try until it is, then tell every device."""
+        for wait in (1, 2, 4, 8, *[15] * 240):  # an hour
+            try:
+                await act.listener.on_stored(await turn)
+            except (JournalError, OSError) as error:
+                log.error("crisis_not_stored", player_id=str(player_id), exc_info=error)
+            except RefusedError:
+                return
+            except Exception as error:
+                log.error("crisis_not_storable", player_id=str(player_id), exc_info=error)
+                return
+            else:
+                return
+            await asyncio.sleep(wait)
+            turn = asyncio.ensure_future(self._locked(player_id, act))
+
+    async def _attempt(self, player_id: Any, act: _Act) -> Answers:
         """A turn, decided anew if another process was quicker with something it rests on."""
         for attempt in range(1, ATTEMPTS + 1):
             state = await self.sessions.load(player_id)
             try:
-                return await self._turn(state, incoming, said_id, listener)
+                return await self._turn(state, act)
             except RefusedError:
-                if (earlier := await self._earlier(player_id, incoming)) is not None:
+                if (earlier := await self._earlier(player_id, act.incoming)) is not None:
                     return earlier
                 raise
             except StaleStateError:
@@ -189,30 +240,29 @@ class ChatProcessor:
                     raise
         raise AssertionError("unreachable")
 
-    async def _turn(
-        self, state: PlayerState, incoming: IncomingMessage, said_id: str, listener: Listener
-    ) -> Answers:
-        now = self.clock()
+    async def _turn(self, state: PlayerState, act: _Act) -> Answers:
+        now, incoming = self.clock(), act.incoming
         assessment = self._assess(state, incoming)
         session, session_effects = await self.sessions.context_for(state, incoming, now)
-        situation = Situation(state, session, assessment, said_id, now)
-        deciding = decide(situation, incoming, self._drafter(listener))
+        situation = Situation(state, session, assessment, act.said_id, now)
 
         if isinstance(self.engine, EmbeddedEngine) or not isinstance(incoming, UserMessage):
-            reply = await deciding
+            reply = await decide(situation, incoming, self._drafter(act.listener))
         else:
-            task = asyncio.ensure_future(deciding)
+            task = asyncio.ensure_future(decide(situation, incoming, self._drafter(act.listener)))
             await asyncio.wait({task}, timeout=STORE_FIRST_SECONDS)
             if not task.done():
-                return await self._turn_in_two(situation, incoming, task, session_effects, listener)
+                return await self._turn_in_two(situation, act, task, session_effects)
             reply = task.result()
+        if act.shown is not None:  # what was shown is what is stored
+            reply = act.shown.in_session(session.id)
 
         said = _said(situation, incoming)
         turn = Turn(
             player_id=state.player_id,
             said=said,
             act=_act(incoming),
-            answers=(_answer(situation, incoming, reply),),
+            answers=(_answer(situation, incoming, reply, act.answer_id),),
             effects=session_effects + reply.effects,
         )
         outcome = await journal().append(turn)
@@ -225,12 +275,12 @@ class ChatProcessor:
     async def _turn_in_two(
         self,
         situation: Situation,
-        incoming: IncomingMessage,
+        act: _Act,
         deciding: asyncio.Future[Reply],
         session_effects: tuple[Effect, ...],
-        listener: Listener,
     ) -> Answers:
         """The engine takes its time: store and acknowledge what was said, then the answer when it is there."""
+        incoming = act.incoming
         said = _said(situation, incoming)
         turn = Turn(
             player_id=situation.state.player_id,
@@ -245,7 +295,7 @@ class ChatProcessor:
             return await self._stored(situation.state.player_id, incoming)
         self._settle(situation, incoming, turn, outcome)
         (said,) = _numbered([said], outcome.seq)
-        await listener.on_stored(Answers([], said))
+        await act.listener.on_stored(Answers([], said))
         return await self._answer_stored(situation, incoming, said, await deciding, ())
 
     async def _answer_stored(
@@ -262,7 +312,7 @@ class ChatProcessor:
             player_id=state.player_id,
             said=None,
             in_reply_to=said.id,
-            answers=(_answer(situation, incoming, reply),),
+            answers=(_answer(situation, incoming, reply, f"msg_{new_id()}"),),
             effects=effects + reply.effects,
         )
         try:
@@ -313,31 +363,21 @@ class ChatProcessor:
         elif any(isinstance(effect, RecordMarker) for effect in turn.effects):
             state.remember(Heard(exercise_completed=True), ())
 
-    def _answer_unstored(self, player_id: Any, incoming: IncomingMessage, assessment: Assessment) -> Answers:
+    def _answer_unstored(self, player_id: Any, act: _Act, assessment: Assessment) -> Answers:
         """A crisis when nothing can be stored: what the process knows is enough."""
         self._note_crisis(player_id, assessment)
         state = self.sessions.known(player_id) or PlayerState(player_id)
-        answer = crisis.respond_whatever_happens(
-            assessment,
-            state.episode,
-            country=state.settings.country,
-            language=state.settings.language,
-            at=self.clock(),
+        situation = Situation(
+            state, state.session or SessionContext(new_id()), assessment, act.said_id, self.clock()
         )
-        state.episode = answer.episode
-        message = OutgoingMessage(
-            role="assistant",
-            session_id=str(state.session.id) if state.session else None,
-            content=OutgoingContent(text=answer.text, elements=list(answer.elements)),
-            metadata=OutgoingMetadata(
-                in_reply_to=incoming.id,
-                safety=safety(assessment),
-                recommendations=[],
-                engine="crisis",
-                stored=False,
-            ),
+        act.shown = answer_danger_whatever_happens(situation, act.incoming)
+        state.episode = next(
+            (e.episode for e in act.shown.effects if isinstance(e, SaveEpisode)), state.episode
         )
-        return Answers([message])
+        message = _answer(situation, act.incoming, act.shown, act.answer_id)
+        unstored = message.metadata.model_copy(update={"stored": False})
+        session_id = str(state.session.id) if state.session else None
+        return Answers([message.model_copy(update={"metadata": unstored, "session_id": session_id})])
 
     async def _earlier(self, player_id: Any, incoming: IncomingMessage) -> Answers | None:
         """What was answered to the same frame before things changed so that it is refused now."""
@@ -392,8 +432,9 @@ def _said_content(incoming: IncomingMessage, language: Language) -> OutgoingCont
             return OutgoingContent(event=incoming.type)
 
 
-def _answer(situation: Situation, incoming: IncomingMessage, reply: Reply) -> OutgoingMessage:
+def _answer(situation: Situation, incoming: IncomingMessage, reply: Reply, answer_id: str) -> OutgoingMessage:
     return OutgoingMessage(
+        id=answer_id,
         role=reply.role,
         session_id=str(situation.session.id),
         content=OutgoingContent(text=reply.text, elements=list(reply.elements), event=reply.event),

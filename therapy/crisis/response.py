@@ -79,11 +79,17 @@ def respond(
 
 
 def respond_whatever_happens(
-    assessment: Assessment, episode: Episode | None, *, country: str, language: Language, at: datetime
+    assessment: Assessment,
+    text: str,
+    episode: Episode | None,
+    *,
+    country: str,
+    language: Language,
+    at: datetime,
 ) -> CrisisReply:
     """The answer to a crisis, or, should composing it fail, plain words and who can help."""
     try:
-        answered = respond(assessment, "", episode, country=country, language=language, at=at)
+        answered = respond(assessment, text, episode, country=country, language=language, at=at)
         if answered is not None:
             return answered
     except Exception as error:
