@@ -61,7 +61,7 @@ def run(*, host: str, port: int, workers: int) -> int:
         ws_ping_timeout=20,
         access_log=False,
         log_config=None,
-        lifespan="off",
+        lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=20,
     )

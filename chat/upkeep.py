@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from django.db import DatabaseError
 from chat.auth import standings
 from chat.connections import connections, group_name
 from chat.layer import check_health, health
-from therapy.database import in_database
+from therapy.crisis.notices import send_due_notices
+from therapy.database import in_database, work_tidily
 from therapy.journal import heads_of, players_awaiting_reply
 from therapy.messages import utc_now
 
@@ -23,6 +24,7 @@ TICK_SECONDS = 1.0
 POLL_TICKS = 2  # the log is polled this often while the layer is down
 HEAL_TICKS = 10  # and this often while it is up, for nudges that were lost
 STANDING_TICKS = 3  # logging out must be felt within 5 s
+NOTICE_TICKS = 2
 FINISH_TICKS = 15
 FINISH_AFTER = timedelta(seconds=30)  # longer than any engine is waited for
 REJOIN_TICKS = 60  # layers forget group members
@@ -34,6 +36,7 @@ class Upkeep:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
+        self._notifying: asyncio.Future[int] | None = None
 
     def start(self) -> None:
         if self._task is None or self._task.done() or self._task.get_loop() is not asyncio.get_running_loop():
@@ -64,6 +67,13 @@ class Upkeep:
             await end_those_revoked()
         if tick % FINISH_TICKS == 1:
             await finish_abandoned()
+        if tick % NOTICE_TICKS == 0:
+            self._notify()
+
+    def _notify(self) -> None:
+        """Off every thread that turns use, for the clinic's servers may be slow."""
+        if self._notifying is None or self._notifying.done():
+            self._notifying = asyncio.ensure_future(asyncio.to_thread(work_tidily, send_due_notices))
 
 
 async def rejoin() -> None:
@@ -103,3 +113,17 @@ async def finish_abandoned() -> None:
 
 
 upkeep = Upkeep()
+
+
+async def lifespan(
+    scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
+    """The ASGI lifespan protocol: upkeep starts with the process, so that what another one left is finished."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            upkeep.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return

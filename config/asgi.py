@@ -13,10 +13,12 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (needs
 
 from chat.auth import JWTAuthMiddleware, OriginCheck  # noqa: E402
 from chat.routing import Admission, websocket_urlpatterns  # noqa: E402
+from chat.upkeep import lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
+        "lifespan": lifespan,
         "websocket": OriginCheck(Admission(JWTAuthMiddleware(URLRouter(websocket_urlpatterns)))),
     }
 )

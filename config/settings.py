@@ -205,6 +205,15 @@ SPECTACULAR_SETTINGS = {
 #: Dotted path of the reply engine, a class that is made with no arguments.
 CHAT_REPLY_ENGINE = env.str("CHAT_REPLY_ENGINE", default="therapy.replies.embedded.EmbeddedEngine")
 
+#: Where this server is reached from outside, for links in notices.
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
+#: Telling the clinic of a crisis (docs/crisis-answers.md); without an address nothing is sent.
+CRISIS_WEBHOOK_URL = env.str("CRISIS_WEBHOOK_URL", default="")
+CRISIS_WEBHOOK_SECRET = env.str("CRISIS_WEBHOOK_SECRET", default="")
+CRISIS_EMAIL_FROM = env.str("CRISIS_EMAIL_FROM", default="")
+CRISIS_EMAIL_TO = env.list("CRISIS_EMAIL_TO", default=[])
+vars().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

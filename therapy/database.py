@@ -21,7 +21,7 @@ READERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database-reader"
 WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
 
 
-def _work_tidily(work: Callable[[], T]) -> T:
+def work_tidily(work: Callable[[], T]) -> T:
     """Do what Django does around a request: drop connections that broke or are too old."""
     close_old_connections()
     try:
@@ -32,11 +32,11 @@ def _work_tidily(work: Callable[[], T]) -> T:
 
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` on a reader thread. It must be short and must not span more than one transaction."""
-    call = partial(_work_tidily, partial(work, *args, **kwargs))
+    call = partial(work_tidily, partial(work, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(READERS, call)
 
 
 async def in_writer(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` on the writer thread, behind what is being committed there."""
-    call = partial(_work_tidily, partial(work, *args, **kwargs))
+    call = partial(work_tidily, partial(work, *args, **kwargs))
     return await asyncio.get_running_loop().run_in_executor(WRITER, call)

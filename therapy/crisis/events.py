@@ -1,4 +1,4 @@
-"""The clinic's record of a crisis: one open event per player and episode, to which later turns add."""
+"""The clinic's record of a crisis: one unresolved event a player, to which later turns add, and its handling."""
 
 from __future__ import annotations
 
@@ -7,17 +7,34 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import transaction
+from django.dispatch import Signal
+
 from privacy import audit
 from therapy.crisis.assessment import Assessment, Level
+from therapy.crisis.notices import queue_notices
+from therapy.database import READERS
+from therapy.journal import StaleStateError
+from therapy.messages import utc_now
 from therapy.models import CrisisEvent
 
 if TYPE_CHECKING:
     from therapy.sessions import PlayerState
 
+#: Sent after the commit, on a thread of its own, with `event_id`, `player_id`, `level` and `is_new`; never with words.
+crisis_detected = Signal()
+#: Sent after the commit with `event_id`, `player_id` and `by` (a primary key).
+crisis_acknowledged = Signal()
+
+
+def _send_later(signal: Signal, **told: Any) -> None:
+    """Receivers are the portal's: they may be slow or fail, and no turn waits for them."""
+    transaction.on_commit(lambda: READERS.submit(signal.send_robust, sender=CrisisEvent, **told))
+
 
 @dataclass(frozen=True, slots=True)
 class NoteCrisis:
-    """Adds a turn to the player's open event, or opens one. Holds reasons and ids, never the player's words."""
+    """Adds a turn to the player's unresolved event, or opens one. Reasons and ids, never the player's words."""
 
     player_id: Any
     session_id: UUID
@@ -27,18 +44,24 @@ class NoteCrisis:
     at: datetime
 
     def apply(self) -> None:
-        event = CrisisEvent.objects.select_for_update().filter(player_id=self.player_id, status="open").first()
+        unresolved = CrisisEvent.objects.select_for_update().exclude(status=CrisisEvent.Status.RESOLVED)
+        event = unresolved.filter(player_id=self.player_id).first()
         is_new = event is None
         event = event or CrisisEvent(
             player_id=self.player_id, session_id=self.session_id, opened_at=self.at, level="none", evidence=[]
         )
+        is_worse = self.assessment.level > Level[event.level.upper()]
         event.level = max(Level[event.level.upper()], self.assessment.level).label
         event.types = list(dict.fromkeys([*event.types, *self.assessment.types]))
         event.evidence = [*event.evidence, self._evidence()]
         event.last_seen_at = self.at
         event.save(force_insert=is_new)
-        audit.record(
-            "open" if is_new else "add", by="system", player=self.player_id, object_type="crisis", object_id=event.pk
+        action = "open" if is_new else "add"
+        audit.record(action, by="system", player=self.player_id, object_type="crisis", object_id=event.pk)
+        if is_worse:
+            queue_notices(event, self.at)
+        _send_later(
+            crisis_detected, event_id=event.pk, player_id=self.player_id, level=event.level, is_new=is_new
         )
 
     def _evidence(self) -> dict[str, Any]:
@@ -53,3 +76,31 @@ class NoteCrisis:
 
     def settle(self, state: PlayerState) -> None:
         """Nothing of the state depends on the clinic's record."""
+
+
+def acknowledge(event_id: UUID, *, by: Any) -> CrisisEvent:
+    """A clinician has seen it. StaleStateError if somebody else was quicker."""
+    with transaction.atomic():
+        event = CrisisEvent.objects.select_for_update().get(pk=event_id)
+        if event.status != CrisisEvent.Status.OPEN:
+            raise StaleStateError
+        event.status = CrisisEvent.Status.ACKNOWLEDGED
+        event.acknowledged_by, event.acknowledged_at = str(by.pk), utc_now()
+        event.save()
+        audit.record("acknowledge", by=by, player=event.player_id, object_type="crisis", object_id=event.pk)
+        _send_later(crisis_acknowledged, event_id=event.pk, player_id=event.player_id, by=by.pk)
+    return event
+
+
+def resolve(event_id: UUID, *, by: Any, outcome: CrisisEvent.Outcome, note: str = "") -> CrisisEvent:
+    """The episode is over for the clinic; the next sign of danger opens another event. StaleStateError if it was."""
+    with transaction.atomic():
+        event = CrisisEvent.objects.select_for_update().get(pk=event_id)
+        if event.status == CrisisEvent.Status.RESOLVED:
+            raise StaleStateError
+        event.status = CrisisEvent.Status.RESOLVED
+        event.resolved_by, event.resolved_at = str(by.pk), utc_now()
+        event.outcome, event.note = outcome, note or None
+        event.save()
+        audit.record("resolve", by=by, player=event.player_id, object_type="crisis", object_id=event.pk)
+    return event

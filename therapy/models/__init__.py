@@ -1,5 +1,5 @@
 from therapy.models.care import CareAssignment
-from therapy.models.crisis import CrisisEvent
+from therapy.models.crisis import CrisisEvent, CrisisNotice
 from therapy.models.exercises import ExerciseRun, ProgressMarker
 from therapy.models.log import Message
 from therapy.models.player import Feedback, PlayerProfile
@@ -8,6 +8,7 @@ from therapy.models.session import TherapeuticSession
 __all__ = [
     "CareAssignment",
     "CrisisEvent",
+    "CrisisNotice",
     "ExerciseRun",
     "Feedback",
     "Message",

@@ -9,12 +9,18 @@ from therapy.messages import new_id
 
 
 class CrisisEvent(models.Model):
-    """An episode in which the detector saw danger; later turns of the same episode add to the open one."""
+    """An episode in which the detector saw danger. Later turns add to it until a clinician resolves it."""
 
     class Status(models.TextChoices):
         OPEN = "open"
         ACKNOWLEDGED = "acknowledged"
         RESOLVED = "resolved"
+
+    class Outcome(models.TextChoices):
+        SAFE = "safe", "Safe: spoken with"
+        REFERRED = "referred", "Referred to emergency or other care"
+        UNREACHED = "unreached", "Could not be reached"
+        FALSE_ALARM = "false_alarm", "False alarm"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     player = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="crisis_events")
@@ -25,12 +31,18 @@ class CrisisEvent(models.Model):
     evidence = EncryptedJSONField(help_text="Per turn: message id, level, types, reasons, resources shown.")
     opened_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    acknowledged_by = models.CharField(max_length=64, blank=True, help_text="Primary key of the clinician.")
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.CharField(max_length=64, blank=True, help_text="Primary key of the clinician.")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome, blank=True)
+    note = EncryptedJSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["-last_seen_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["player"], condition=Q(status="open"), name="one_open_crisis_per_player"
+                fields=["player"], condition=~Q(status="resolved"), name="one_unresolved_crisis_per_player"
             )
         ]
 
@@ -45,7 +57,51 @@ class CrisisEvent(models.Model):
             "evidence": "clinical",
             "opened_at": "clinical",
             "last_seen_at": "clinical",
+            "acknowledged_by": "identity",
+            "acknowledged_at": "clinical",
+            "resolved_by": "identity",
+            "resolved_at": "clinical",
+            "outcome": "clinical",
+            "note": "words",
         }
 
     def __str__(self) -> str:
         return f"{self.level} {self.status}"
+
+
+class CrisisNotice(models.Model):
+    """One message to the clinic about a crisis event: to be sent, retried, and sent again on request."""
+
+    class Channel(models.TextChoices):
+        WEBHOOK = "webhook"
+        EMAIL = "email", "e-mail"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    event = models.ForeignKey(CrisisEvent, models.CASCADE, related_name="notices")
+    channel = models.CharField(max_length=8, choices=Channel)
+    level = models.CharField(max_length=16, help_text="The level that was reached and is told.")
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(help_text="When it is tried next.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=64, blank=True, help_text="Why the last attempt failed.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(sent_at=None), name="notice_due")]
+
+    class Privacy:
+        fields = {
+            "id": "technical",
+            "event": "technical",
+            "channel": "technical",
+            "level": "clinical",
+            "created_at": "technical",
+            "due_at": "technical",
+            "attempts": "technical",
+            "sent_at": "technical",
+            "problem": "technical",
+        }
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.level}"
