@@ -107,6 +107,13 @@ def load_experiences(player_id: Any) -> dict[str, Experience]:
     return dict(found)
 
 
+def load_latest_exercise(player_id: Any) -> str:
+    """Slug of the exercise that was started, completed or stopped last; '' if there was none."""
+    runs = ExerciseRun.objects.filter(player_id=player_id).order_by("-started_at")
+    latest = max(runs[:20], key=lambda run: run.ended_at or run.started_at, default=None)
+    return latest.exercise if latest else ""
+
+
 class PersonalizationServiceManager:
     """Decides what fits; writes nothing itself."""
 
@@ -119,7 +126,7 @@ class PersonalizationServiceManager:
     ) -> SaveFeedback:
         """What a rating or a text changes. Without `about` it is about the exercise completed or shown last."""
         action = elements.parse_element_id(content.about) if content.about else None
-        exercise = action.slug if action else _latest_exercise(state)
+        exercise = action.slug if action else state.latest_exercise
         return SaveFeedback(new_id(), state.player_id, session_id, exercise, content.rating, content.text, at)
 
     def helped_before(self, state: PlayerState) -> tuple[str, ...]:
@@ -150,12 +157,6 @@ class PersonalizationServiceManager:
             )
             for exercise in ranked[:count]
         ]
-
-
-def _latest_exercise(state: PlayerState) -> str:
-    if state.open_runs:
-        return max(state.open_runs.values(), key=lambda run: run.started_at).exercise
-    return next(reversed(state.experiences), "")
 
 
 def _fits(exercise: Exercise, state: PlayerState) -> bool:

@@ -78,6 +78,7 @@ class StartRun:
 
     def settle(self, state: PlayerState) -> None:
         state.open_runs[self.run.exercise] = self.run
+        state.latest_exercise = self.run.exercise
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class EndRun:
 
     def settle(self, state: PlayerState) -> None:
         state.open_runs.pop(self.run.exercise, None)
+        state.latest_exercise = self.run.exercise
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from therapy.database import in_database
 from therapy.journal import Effect, StaleStateError, latest_messages
 from therapy.messages import Intensity, Language, OutgoingMessage, new_id, utc_now
 from therapy.models import ExerciseRun, PlayerProfile, ProgressMarker, TherapeuticSession
-from therapy.personalization import Experience, load_experiences
+from therapy.personalization import Experience, load_experiences, load_latest_exercise
 from therapy.progress import Marker, OpenRun, record_marker
 from therapy.replies.base import Utterance
 
@@ -73,6 +73,7 @@ class PlayerState:
     heard: deque[Heard] = field(default_factory=lambda: deque(maxlen=HEARD_MAX))
     recent: deque[Utterance] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     open_runs: dict[str, OpenRun] = field(default_factory=dict)
+    latest_exercise: str = ""
     experiences: dict[str, Experience] = field(default_factory=dict)
     episode: Episode | None = None
 
@@ -306,6 +307,7 @@ def load_state(player_id: Any) -> PlayerState:
         session=_context(active),
         head=profile.head,
         experiences=load_experiences(player_id),
+        latest_exercise=load_latest_exercise(player_id),
         episode=Episode.from_json(profile.crisis_episode) if profile.crisis_episode else None,
     )
     for run in ExerciseRun.objects.filter(player_id=player_id, ended_at=None):
