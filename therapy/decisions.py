@@ -203,6 +203,8 @@ def interact(situation: Situation, incoming: Interaction) -> Reply:
     action = parse_element_id(incoming.content.id)
     if action is None:
         raise RefusedError("unknown_element", "There is no such button here.", "content.id")
+    if action.verb == "start" and incoming.content.action == "complete_exercise":
+        action = replace(action, verb="complete")
     if action.verb == "start":
         return _start(situation, action)
     run = situation.state.open_runs.get(action.slug)
