@@ -12,8 +12,11 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (needs Django set up)
 
 from chat.auth import JWTAuthMiddleware, OriginCheck  # noqa: E402
+from chat.consumers import processor  # noqa: E402
 from chat.routing import Admission, websocket_urlpatterns  # noqa: E402
 from chat.upkeep import lifespan  # noqa: E402
+
+processor()  # the engine, the detector and the helplines are read now, or the process does not start
 
 application = ProtocolTypeRouter(
     {

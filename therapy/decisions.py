@@ -89,7 +89,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer, and what changes with it."""
+    """One answer, and what changes with it. `assessment` where it is another than the message's own."""
 
     role: Role
     text: str
@@ -97,6 +97,7 @@ class Reply:
     event: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()
+    assessment: Assessment | None = None
 
     def in_session(self, session_id: UUID) -> Reply:
         """The same reply, noted in another session than it was decided in."""
@@ -153,7 +154,7 @@ def answer_danger_whatever_happens(situation: Situation, incoming: IncomingMessa
 
 
 def _crisis_reply(situation: Situation, answer: crisis.CrisisReply) -> Reply:
-    state, assessment = situation.state, situation.assessment
+    state, assessment = situation.state, answer.assessment
     noted = NoteCrisis(
         state.player_id,
         situation.session.id,
@@ -168,6 +169,7 @@ def _crisis_reply(situation: Situation, answer: crisis.CrisisReply) -> Reply:
         answer.elements,
         metadata={"safety": safety(assessment), "recommendations": [], "engine": "crisis"},
         effects=(SaveEpisode(state.player_id, answer.episode), *([noted] if assessment.is_crisis else [])),
+        assessment=assessment,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -256,6 +256,8 @@ class ChatProcessor:
             reply = task.result()
         if act.shown is not None:  # what was shown is what is stored
             reply = act.shown.in_session(session.id)
+        if reply.assessment is not None:
+            situation = replace(situation, assessment=reply.assessment)
 
         said = _said(situation, incoming)
         turn = Turn(

@@ -5,14 +5,14 @@ Needs nothing but the process: everything it draws on is loaded when it is impor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
 from therapy.crisis.answers import CrisisAnswer, Episode, answer, follow_up
-from therapy.crisis.assessment import Assessment, Level
-from therapy.crisis.helplines import HELPLINES, helplines_for
+from therapy.crisis.assessment import Assessment, Level, Reason
+from therapy.crisis.helplines import HELPLINES, Helpline, helplines_for
 from therapy.elements import InteractiveElementHandler
 from therapy.messages import Element, Language
 
@@ -36,12 +36,13 @@ _LAST_WORDS: dict[Language, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CrisisReply:
-    """`episode` is where the conversation stands after it."""
+    """`episode` is where the conversation stands after it; `assessment` the message's, read as a part of it."""
 
     text: str
     elements: tuple[Element, ...]
     resource_ids: tuple[str, ...]
     episode: Episode | None
+    assessment: Assessment
 
 
 def respond(
@@ -56,26 +57,44 @@ def respond(
     """The answer to danger, or to what follows it; None where the normal conversation goes on."""
     if episode is None and not assessment.is_crisis:
         return None
-    lines = helplines_for(
-        country=country or None,
-        types=assessment.types,
-        language=language,
-        at=at,
-        imminent=assessment.level == Level.IMMINENT,
-    )
+    types = assessment.types or ((episode.kind,) if episode else ())
+
+    def lines_at(level: int) -> tuple[Helpline, ...]:
+        is_imminent = level == Level.IMMINENT
+        return helplines_for(
+            country=country or None, types=types, language=language, at=at, imminent=is_imminent
+        )
+
+    lines = lines_at(assessment.level)
     if episode is None:
         found: CrisisAnswer | None = answer(assessment, language=language, lines=lines)
     else:
         found = follow_up(assessment, text, episode, language=language, lines=lines)
     if found is None:
         return None
-    resources = _elements.resources(line.resource() for line in lines) if found.shows_resources else []
+    heeded = _in_episode(assessment, episode, found)
+    lines = lines_at(heeded.level) if found.shows_resources else ()
+    resources = _elements.resources(line.resource() for line in lines)
     return CrisisReply(
         text=found.text,
         elements=(*resources, *_elements.exercise_buttons(found.exercises, language)),
         resource_ids=tuple(resource.id for resource in resources),
         episode=found.episode,
+        assessment=heeded,
     )
+
+
+def _in_episode(assessment: Assessment, before: Episode | None, found: CrisisAnswer) -> Assessment:
+    """A short reply means what it was a reply to: a "no" to "are you safe?" is graver than its one word, and a
+    sign of safety that ends the episode is no crisis."""
+    after = found.episode
+    if found.is_over and assessment.is_crisis:
+        return replace(assessment, level=Level.CHECK_IN)
+    is_raised = before is not None and not found.is_over and after.level > max(before.level, assessment.level)
+    if is_raised:
+        reasons = (*assessment.reasons, Reason(f"reply.{before.asked if before else ''}"))
+        return Assessment(Level(after.level), assessment.types or (after.kind,), reasons)
+    return assessment
 
 
 def respond_whatever_happens(
@@ -97,7 +116,8 @@ def respond_whatever_happens(
     resources = tuple(
         line.resource() for line in helplines_for(country=country or None, at=at, imminent=True)
     )
-    return CrisisReply(_LAST_WORDS[language], resources, tuple(r.id for r in resources), episode)
+    ids = tuple(resource.id for resource in resources)
+    return CrisisReply(_LAST_WORDS[language], resources, ids, episode, assessment)
 
 
 def allowed_contacts() -> frozenset[str]:

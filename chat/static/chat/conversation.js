@@ -5,14 +5,14 @@ import { Outbox } from "./outbox.js";
 import { Connection } from "./socket.js";
 
 const PAGE = 200;
-const RETRYABLE = new Set(["rate_limited", "overloaded", "unavailable", "busy"]);
+const TRIES = 5;
 
 export class Conversation {
   #cursor = new Cursor();
-  #seen = new Set();
+  #unstored = new Set();
   #pause = null;
 
-  /** `on` holds state(name), caughtUp(), earlier(exists), confirmed(entry) and ended(). */
+  /** `on` holds state(name), welcome(text), caughtUp(), earlier(exists), settings(kept), confirmed(entry), ended(). */
   constructor({ api, urls, view, help, on }) {
     Object.assign(this, { api, urls, view, help, on });
     this.outbox = new Outbox(api.session.owner);
@@ -103,7 +103,7 @@ export class Conversation {
     this.on.welcome(content.text);
     this.newest = metadata.seq ?? 0;
     this.#pump();
-    if (metadata.resumed === false) await this.#catchUp(metadata.history_url ?? this.urls.messagesUrl);
+    if (metadata.resumed === false) await this.#catchUp(metadata.history_path ?? this.urls.messagesUrl);
     this.#checkCaughtUp();
   }
 
@@ -117,36 +117,44 @@ export class Conversation {
 
   #durable(frame) {
     const { seq, client_id: ownId } = frame.metadata;
-    if (seq ? !this.#cursor.add(seq) : this.#seen.has(frame.id)) return;
-    this.#seen.add(frame.id);
+    if (seq ? !this.#cursor.add(seq) : this.#unstored.has(frame.id)) return;
+    // In a crisis the answer does not wait for the database; once stored, it comes again with its place.
+    if (!seq) this.#unstored.add(frame.id);
     const own = ownId && this.outbox.settle(ownId);
     if (own) this.#settled(own, seq);
-    else this.view.show(frame, seq ?? this.view.log.last + 0.5);
+    else this.view.show(frame, seq ?? Infinity);
+    if (frame.metadata.settings) this.on.settings(frame.metadata.settings);
     if (frame.role !== "user") this.help.notice(frame);
   }
 
   #ack({ content, metadata }) {
     const seq = content.seq ?? metadata.seq;
-    const isNew = seq ? this.#cursor.add(seq) : true;
+    const isNew = this.#cursor.add(seq);
     const entry = this.outbox.settle(metadata.in_reply_to);
     if (entry && isNew) this.#settled(entry, seq);
     this.#pump();
   }
 
   #settled(entry, seq) {
-    if (entry.shown) this.view.settle(entry, seq ?? this.view.log.last + 0.5);
+    if (entry.shown) this.view.settle(entry, seq);
     this.on.confirmed(entry);
   }
 
   #error({ content, metadata }) {
-    const id = metadata.in_reply_to;
-    if (!id || !this.outbox.find(id)) {
-      if (content.text) this.view.note(content.text);
-    } else if (content.retry_after_ms || RETRYABLE.has(content.code)) {
-      this.#show(this.outbox.postpone(id));
-      this.#waitBeforeSending(content.retry_after_ms ?? 1_000);
+    const { code, text, retry_after_ms: wait } = content;
+    const entry = this.outbox.find(metadata.in_reply_to);
+    if (code === "rate_limited" && !entry) {
+      // Refused unread, so it is not said which one: all that are not confirmed go again, with the same ids.
+      this.outbox.interrupted();
+      this.outbox.entries.forEach((other) => this.#show(other));
+      this.#waitBeforeSending(wait);
+    } else if (!entry) {
+      this.view.note(text);
+    } else if (wait && entry.tries < TRIES) {
+      this.#show(this.outbox.postpone(entry.id));
+      this.#waitBeforeSending(wait * entry.tries);
     } else {
-      this.#show(this.outbox.fail(id, content.text));
+      this.#show(this.outbox.fail(entry.id, text));
       this.#pump();
     }
   }

@@ -53,7 +53,8 @@ export function resourceLink({ label, method, info, link, hours, emergency }) {
 }
 
 function resourceWords({ label, method, info, hours, emergency }) {
-  const action = h("span", { class: "resource-action" }, t(VERBS[method], { info }));
+  const isDialled = method !== "phone" || /^[+*\d]/.test(info);
+  const action = h("span", { class: "resource-action" }, isDialled ? t(VERBS[method], { info }) : info);
   const details = [emergency && !label.includes(t("emergency")) ? t("emergency") : null, label, hours].filter(Boolean);
   return h("span", { class: "resource-words" }, action, " ", h("span", { class: "resource-details" }, details.join(" · ")));
 }

@@ -4,10 +4,16 @@ import { h, icon } from "./dom.js";
 import { Pacer, isRhythmic, isTimed, timetable } from "./pacer.js";
 import { t } from "./strings.js";
 
-const SIZES = { inhale: 1, exhale: 0.5 };
+const SMALL = 0.5;
 const TICK_MS = 100;
 
 let cards = 0;
+
+/** A card whose exercise is over stays to be read again, but completes nothing any more. */
+export function retireCard(card) {
+  card.querySelector(".exercise-choices").remove();
+  card.querySelector(".steps").dispatchEvent(new Event("retire"));
+}
 
 /** `controls` are the buttons that came with the instruction; the first one completes the exercise. */
 export function exerciseCard(instruction, controls) {
@@ -51,7 +57,7 @@ function pace(instruction, list, controls) {
   const orb = h("div", { class: "orb" });
   const count = h("span", { class: "orb-count", "aria-hidden": "true" });
   const cue = h("span", { class: "orb-cue", "aria-hidden": "true" });
-  const words = h("p", { class: "pace-words", role: "status" });
+  const words = h("p", { class: "pace-words", role: "status" }, t("ready"));
   const round = h("p", { class: "pace-round" });
   const main = h("button", { type: "button", class: "primary" }, t("begin"));
   const next = h("button", { type: "button", class: "quiet", hidden: true }, t("nextStep"));
@@ -62,13 +68,14 @@ function pace(instruction, list, controls) {
   main.addEventListener("click", () => player.toggle());
   next.addEventListener("click", () => player.pacer.skip());
   stop.addEventListener("click", () => player.stop());
+  list.addEventListener("retire", () => player.retire());
   return h("div", { class: rhythmic ? "pace" : "pace pace-steady" }, stage, words, round, h("div", { class: "pace-buttons" }, main, next, stop));
 }
 
 class Player {
   #timer = null;
   #movement = null;
-  #size = SIZES.exhale;
+  #size = SMALL;
   #wakeLock = null;
 
   constructor(instruction, parts) {
@@ -92,6 +99,12 @@ class Player {
     this.pacer.stop();
     this.#end(t("stopped"));
     this.parts.main.focus();
+  }
+
+  /** The exercise is over on the server, whatever the clock says. */
+  retire() {
+    this.pacer.stop();
+    this.#end("");
   }
 
   #start() {
@@ -132,7 +145,7 @@ class Player {
     if (this.pacer.state === "running") this.parts.count.textContent = this.pacer.secondsLeft || "";
   }
 
-  #step({ text, seconds, index, cycle, motion }) {
+  #step({ text, seconds, index, cycle, motion, size }) {
     const { words, round, cue, count, next, list, rhythmic } = this.parts;
     words.textContent = text;
     round.textContent = this.cycles > 1 ? t("round", { cycle, cycles: this.cycles }) : "";
@@ -141,22 +154,21 @@ class Player {
     next.hidden = rhythmic && seconds > 0;
     for (const row of list.children) row.removeAttribute("aria-current");
     list.children[index].setAttribute("aria-current", "step");
-    this.#move(rhythmic ? motion : "still", seconds);
+    if (rhythmic && size) this.#move(size, seconds);
   }
 
   /** Whoever asked for less motion gets the words and the countdown, and an orb at rest. */
-  #move(motion, seconds) {
-    const target = SIZES[motion] ?? this.#size;
+  #move(target, seconds) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const frames = [{ transform: `scale(${this.#size})` }, { transform: `scale(${target})` }];
-    this.#movement = this.parts.orb.animate(frames, { duration: Math.max(1, seconds * 1000), easing: "ease-in-out", fill: "forwards" });
+    this.#movement = this.parts.orb.animate(frames, { duration: seconds * 1000, easing: "ease-in-out", fill: "forwards" });
     this.#size = target;
   }
 
   #end(sentence) {
     const { words, round, cue, count, main, next, stop, list, controls } = this.parts;
     this.#rest();
-    this.#move("exhale", 1.5);
+    if (this.parts.rhythmic) this.#move(SMALL, 1.5);
     words.textContent = sentence;
     round.textContent = cue.textContent = count.textContent = "";
     for (const row of list.children) row.removeAttribute("aria-current");

@@ -8,7 +8,7 @@ import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { Panel } from "./panel.js";
 import { preferredLanguage, speak, t } from "./strings.js";
-import { View } from "./view.js";
+import { View, ratingInWords } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const urls = { ...document.body.dataset };
@@ -44,16 +44,8 @@ const panel = new Panel({
   dialog: $("panel"),
   progress: $("progress"),
   form: $("settings"),
-  acts: { progress: async () => markersOf(await api.get(urls.progressUrl)), save: saveSettings },
+  acts: { progress: async () => (await api.get(urls.progressUrl)).markers, save: saveSettings },
 });
-
-function markersOf(answer) {
-  return Array.isArray(answer) ? answer : (answer.markers ?? answer.results);
-}
-
-function ratingInWords({ rating, text }) {
-  return [rating && t("ratingOf", { rating }), text].filter(Boolean).join(" · ");
-}
 
 function saveSettings(changes) {
   if (changes.country) help.chooseCountry(changes.country);
@@ -85,7 +77,7 @@ function showChat() {
   $("intro").hidden = true;
   $("earlier").hidden = true;
   view.clear();
-  conversation = new Conversation({ api, urls, view, help, on: { state: showState, welcome: showWelcome, caughtUp, earlier, confirmed, ended } });
+  conversation = new Conversation({ api, urls, view, help, on: { state: showState, welcome: showWelcome, caughtUp, earlier, settings, confirmed, ended } });
   conversation.start();
   $("words").focus();
 }
@@ -168,6 +160,11 @@ function caughtUp() {
 
 function earlier(exists) {
   $("earlier").hidden = !exists;
+}
+
+/** What was set on whichever device, as the log tells it. */
+function settings(kept) {
+  panel.learn(kept);
 }
 
 function confirmed(entry) {

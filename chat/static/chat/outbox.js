@@ -22,7 +22,7 @@ export class Outbox {
   }
 
   add(frame, shown) {
-    const entry = { id: crypto.randomUUID(), frame, shown, at: new Date().toISOString(), state: "waiting" };
+    const entry = { id: crypto.randomUUID(), frame, shown, at: new Date().toISOString(), state: "waiting", tries: 0 };
     this.entries.push(entry);
     this.#keep();
     return entry;
@@ -44,6 +44,7 @@ export class Outbox {
     const room = Math.max(0, (this.#backlog ? 1 : ON_THE_WAY) - moving);
     return waiting.slice(0, room).map((entry) => {
       entry.state = "sent";
+      entry.tries += 1;
       return { ...entry.frame, id: entry.id };
     });
   }

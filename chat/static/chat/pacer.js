@@ -1,9 +1,9 @@
 // The time of an exercise, without a page: which step it is, how long it still lasts, what comes next.
 
 const WORDS = {
-  hold: /\b(hold|pause|rest|wait|mant[eé]n|sost[eé]n|ret[eé]n|pausa|espera)\b/i,
-  exhale: /\b(out|exhale|release|let go|sigh|exhala|suelta|sopla|espira)\b/i,
-  inhale: /\b(in|inhale|sip|tense|inhala|inspira|toma|tensa)\b/i,
+  hold: /\b(hold|pause|rest|wait|mant[eé]n|sost[eé]n|ret[eé]n|pausa|espera|descansa)\b/i,
+  exhale: /\b(out|exhale|release|let go|sigh|exhala|su[eé]lta|sopla|espira|salir)/i,
+  inhale: /\b(in|inhale|sip|inhala|inspira|toma)\b/i,
 };
 
 /** How a step moves, told from the first word in it that says so. */
@@ -26,10 +26,23 @@ export function isTimed(steps) {
   return steps.some((step) => step.seconds > 0);
 }
 
-/** All steps of all cycles, one after the other. */
+const SMALL = 0.5;
+const ALMOST = 0.85;
+
+/** How large the lungs are drawn at the end of each step; a second sip of air still finds some room. */
+function sizes(motions) {
+  return motions.map((motion, index) => {
+    if (motion === "inhale") return motions[index + 1] === "inhale" ? ALMOST : 1;
+    return motion === "exhale" ? SMALL : null;
+  });
+}
+
+/** All steps of all cycles, one after the other. `size` is null where nothing moves. */
 export function timetable({ steps, cycles = 1 }) {
-  const rounds = Array.from({ length: Math.max(1, cycles) }, (_, cycle) => cycle + 1);
-  return rounds.flatMap((cycle) => steps.map((step, index) => ({ ...step, index, cycle, motion: motionOf(step) })));
+  const motions = steps.map(motionOf);
+  const size = sizes(motions);
+  const round = steps.map((step, index) => ({ ...step, index, motion: motions[index], size: size[index] }));
+  return Array.from({ length: cycles }, (_, cycle) => round.map((step) => ({ ...step, cycle: cycle + 1 }))).flat();
 }
 
 export class Pacer {

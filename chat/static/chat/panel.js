@@ -46,14 +46,18 @@ export class Panel {
     this.#set(this.#kept);
   }
 
+  learn(settings) {
+    sessionStorage.setItem(KEY, JSON.stringify(settings));
+  }
+
   get #kept() {
     return { language: currentLanguage(), ...JSON.parse(sessionStorage.getItem(KEY) ?? "{}") };
   }
 
-  #set({ intensity = "", preferred_approaches: approaches = [], country = "", language }) {
+  #set({ intensity = "", preferred_approaches: approaches = [], country, language }) {
     const fields = this.form.elements;
     fields.intensity.value = intensity;
-    fields.country.value = country;
+    fields.country.value = country ?? "";
     fields.language.value = language;
     for (const box of this.form.querySelectorAll("[name=approach]")) box.checked = approaches.includes(box.value);
   }

@@ -12,11 +12,11 @@ export function backoff(attempt, random = Math.random) {
   return Math.round(ceiling * (0.3 + 0.7 * random()));
 }
 
-/** What a close means for the page: `renew` the token, `pause` until the player acts, or `retry`. */
+/** What a close means for the page: get a new token, pause until the player acts, log in again, or try again. */
 export function afterClose(code, reason) {
   if (code !== 1008) return "retry";
-  if (reason.startsWith("token") || reason.startsWith("auth")) return "renew";
-  return reason === "idle" ? "pause" : "refuse";
+  if (reason.startsWith("token")) return "renew";
+  return { idle: "pause", user_inactive: "end" }[reason] ?? "refuse";
 }
 
 export class Connection {
@@ -100,9 +100,10 @@ export class Connection {
 
   #receive(frame) {
     clearTimeout(this.#timers.answer);
-    if (frame.metadata?.protocol !== undefined && !this.isOpen) this.#welcomed(frame);
-    else if (frame.content?.event === "token_expiring") this.renew();
-    else if (frame.type !== "pong") this.on.frame(frame);
+    const { event } = frame.content;
+    if (event === "welcome") this.#welcomed(frame);
+    else if (event === "token_expiring") this.renew();
+    else if (!["pong", "authenticated"].includes(event) && this.isOpen) this.on.frame(frame);
   }
 
   #welcomed(frame) {
@@ -139,7 +140,7 @@ export class Connection {
     const next = afterClose(code, reason);
     if (next === "pause") this.#enter("paused");
     else if (next === "refuse") this.#enter("refused");
-    else if (next === "renew" && this.#rejected) this.#end();
+    else if (next === "end" || (next === "renew" && this.#rejected)) this.#end();
     else {
       this.#rejected ||= next === "renew";
       this.#wait();

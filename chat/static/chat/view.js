@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { renderElements } from "./elements.js";
+import { retireCard } from "./exercise.js";
 import { feedbackControl, isOpen } from "./feedback.js";
 import { currentLanguage, t } from "./strings.js";
 
@@ -11,6 +12,7 @@ export class View {
   #choices = [];
   #cards = [];
   #pending = new Map();
+  #unstored = new Map();
 
   /** `acts` holds choose(button), rate(content), again(id) and discard(id). */
   constructor({ log, dots, acts }) {
@@ -23,19 +25,23 @@ export class View {
     this.#choices = [];
     this.#cards = [];
     this.#pending.clear();
+    this.#unstored.clear();
     this.typing(false);
   }
 
   show(frame, order) {
+    if (this.#unstored.has(frame.id)) return this.log.place(this.#unstored.get(frame.id), order);
     const isNewest = order >= this.log.last;
     const node = frame.role === "user" ? this.#own(frame) : this.#theirs(frame);
-    if (!node) return;
+    if (!node) return undefined;
+    if (order === Infinity) this.#unstored.set(frame.id, node);
     if (frame.role !== "user") {
       this.typing(false);
       if (isNewest) this.#takeTurn(node, frame);
     }
     this.log.place(node, order);
     if (isNewest) this.log.announceNewest();
+    return undefined;
   }
 
   typing(isTyping) {
@@ -83,8 +89,9 @@ export class View {
   }
 
   #own(frame) {
-    const { text, event } = frame.content;
-    return text ? bubble("own", { text, event }, frame.timestamp) : null;
+    const { text, event, rating } = frame.content;
+    const words = event === "feedback" ? ratingInWords({ rating, text }) : text;
+    return words ? bubble("own", { text: words, event }, frame.timestamp) : null;
   }
 
   #theirs(frame) {
@@ -101,7 +108,7 @@ export class View {
     const types = new Set(frame.content.elements.map((element) => element.type));
     for (const group of this.#choices) retire(group);
     if (types.has("instruction") || types.has("progress")) {
-      for (const card of this.#cards) card.querySelector(".exercise-choices").remove();
+      this.#cards.forEach(retireCard);
       this.#cards = [];
     }
     this.#choices = [...node.querySelectorAll(".choices:not(.exercise-choices)")];
@@ -111,7 +118,8 @@ export class View {
 
   #moveFeedback(node) {
     this.feedback.remove();
-    this.feedback = feedbackControl((content) => this.acts.rate(content));
+    const about = exerciseIn(node);
+    this.feedback = feedbackControl((content) => this.acts.rate({ ...content, ...(about && { about }) }));
     node.querySelector("footer").append(this.feedback);
   }
 }
@@ -122,6 +130,10 @@ function retire(group) {
   for (const button of group.querySelectorAll("button")) {
     if (!STARTS_AN_EXERCISE.test(button.dataset.id)) button.disabled = true;
   }
+}
+
+export function ratingInWords({ rating, text }) {
+  return [rating && t("ratingOf", { rating }), text].filter(Boolean).join(" · ");
 }
 
 function speaker(kind, event) {
