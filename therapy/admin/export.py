@@ -95,5 +95,5 @@ def export_markers(
     parts = chain([next(parts), next(parts, b"")], parts)  # read once before promising a file
     body: Any = _off_the_loop(parts) if isinstance(request, ASGIRequest) else parts
     name = f"progress-markers-{timezone.localdate():%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
