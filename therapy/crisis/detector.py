@@ -11,6 +11,7 @@ from typing import Final
 
 from therapy.crisis import model as linear
 from therapy.crisis.assessment import CALM, CRISIS_TYPES, Assessment, CrisisType, Heard, Level, Reason
+from therapy.crisis.conversation import weigh
 from therapy.crisis.features import readable, reading
 from therapy.crisis.model import Scores
 from therapy.crisis.normalization import Normalized, normalize
@@ -23,26 +24,25 @@ _FEATURES_SHOWN: Final = 3
 
 
 def assess(text: str, history: Sequence[Heard] = ()) -> Assessment:
-    return _assess_line(text)
-
-
-def _assess_line(text: str) -> Assessment:
     normalized = normalize(text)
     matches = find_matches(normalized.text)
+    line = _assess_line(normalized, matches)
+    if not history and not matches:
+        return line
+    about_danger = any(match.rule.level >= Level.ELEVATED for match in matches)
+    return weigh(line, normalized.text, history, about_danger=about_danger)
+
+
+def _assess_line(normalized: Normalized, matches: list[Match]) -> Assessment:
     both = reading(normalized.text)
     scores = _MODEL.scores(both, [match.label for match in matches])
     plain = [match for match in matches if not match.voided_by]
     vouched = max((match.rule.level for match in plain), default=Level.NONE)
     if scores.danger > 0 or (vouched >= Level.ELEVATED and scores.danger > -_DOUBT):
-        weighed = tuple(
-            Reason(f"model: {readable(name)}", weight=round(weight, 3))
-            for name, weight in _MODEL.heaviest(both, _FEATURES_SHOWN)
-        )
-        return Assessment(
-            max(_level(scores), vouched), _types(scores, plain), _reasons(normalized, plain) + weighed
-        )
+        reasons = (*_found(normalized, plain), *_weighed(both))
+        return Assessment(max(_level(scores), vouched), _types(scores, plain), reasons)
     if vouched == Level.CHECK_IN or scores.low > 0:
-        return Assessment(Level.CHECK_IN, (), _reasons(normalized, plain))
+        return Assessment(Level.CHECK_IN, (), _found(normalized, plain))
     return CALM
 
 
@@ -59,5 +59,10 @@ def _types(scores: Scores, matches: list[Match]) -> tuple[CrisisType, ...]:
     return tuple(kind for kind in CRISIS_TYPES if kind in found)
 
 
-def _reasons(normalized: Normalized, matches: list[Match]) -> tuple[Reason, ...]:
+def _found(normalized: Normalized, matches: list[Match]) -> tuple[Reason, ...]:
     return tuple(Reason(match.label, *normalized.span(match.start, match.end)) for match in matches)
+
+
+def _weighed(both: str) -> tuple[Reason, ...]:
+    heaviest = _MODEL.heaviest(both, _FEATURES_SHOWN)
+    return tuple(Reason(f"model: {readable(name)}", weight=round(weight, 3)) for name, weight in heaviest)

@@ -16,6 +16,7 @@ import ahocorasick
 
 from therapy.crisis.assessment import CrisisType, Level
 
+_DATA: Final = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
 _BOUNDARY: Final = re.compile(r" (?:[.!?]|but|pero|however|though|aunque) ")
 _GAP: Final = re.compile(r"<(\d)>")
 _CLAUSE_WINDOW: Final = 200
@@ -29,6 +30,7 @@ class Guard:
     sentence: re.Pattern[str] | None
     message: re.Pattern[str] | None
     unless: re.Pattern[str] | None
+    unless_match: re.Pattern[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def _guard(data: dict[str, str], words: dict[str, str]) -> Guard:
     return Guard(
         *(
             _compile(data.get(key), words)
-            for key in ("before", "in", "after", "sentence", "message", "unless")
+            for key in ("before", "in", "after", "sentence", "message", "unless", "unless_match")
         )
     )
 
@@ -85,11 +87,10 @@ def _rule(data: dict[str, Any], words: dict[str, str], guards: dict[str, Guard])
     )
 
 
-def _load() -> tuple[Rule, ...]:
-    data = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
-    words = data["words"]
-    guards = {name: _guard(guard, words) for name, guard in data["guards"].items()}
-    return tuple(_rule(rule, words, guards) for rule in data["rule"])
+def _compiled() -> tuple[Rule, ...]:
+    words = _DATA["words"]
+    guards = {name: _guard(guard, words) for name, guard in _DATA["guards"].items()}
+    return tuple(_rule(rule, words, guards) for rule in _DATA["rule"])
 
 
 def _cues(rules: tuple[Rule, ...]) -> ahocorasick.Automaton:
@@ -104,7 +105,8 @@ def _cues(rules: tuple[Rule, ...]) -> ahocorasick.Automaton:
     return automaton
 
 
-RULES: Final = _load()
+RULES: Final = _compiled()
+CONVERSATION: Final[dict[str, str]] = _DATA["conversation"]
 _CUES: Final = _cues(RULES)
 
 
@@ -139,6 +141,8 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _holds(guard: Guard, text: str, left: int, start: int, end: int, right: int) -> bool:
+    if guard.unless_match and guard.unless_match.match(text, start):
+        return False
     held = (
         (guard.before and guard.before.search(text, left, start))
         or (guard.inside and guard.inside.search(text, start, end))
