@@ -12,7 +12,7 @@ export class Conversation {
   #unstored = new Set();
   #pause = null;
 
-  /** `on` holds state(name), welcome(text), caughtUp(), earlier(exists), settings(kept), confirmed(entry), ended(). */
+  /** `on` holds state(name), welcome(text), caughtUp(), earlier(exists), settings(kept), ended(). */
   constructor({ api, urls, view, help, on }) {
     Object.assign(this, { api, urls, view, help, on });
     this.outbox = new Outbox(api.session.owner);
@@ -137,7 +137,6 @@ export class Conversation {
 
   #settled(entry, seq) {
     if (entry.shown) this.view.settle(entry, seq);
-    this.on.confirmed(entry);
   }
 
   #error({ content, metadata }) {

@@ -72,6 +72,10 @@ function pace(instruction, list, controls) {
   return h("div", { class: rhythmic ? "pace" : "pace pace-steady" }, stage, words, round, h("div", { class: "pace-buttons" }, main, next, stop));
 }
 
+function lessMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
 class Player {
   #timer = null;
   #movement = null;
@@ -112,6 +116,8 @@ class Player {
     this.parts.main.textContent = t("pause");
     this.pacer.start();
     this.#run();
+    const smoothly = lessMotion() ? "auto" : "smooth";
+    this.parts.main.closest(".pace").scrollIntoView({ block: "center", behavior: smoothly });
   }
 
   #proceed() {
@@ -159,7 +165,7 @@ class Player {
 
   /** Whoever asked for less motion gets the words and the countdown, and an orb at rest. */
   #move(target, seconds) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (lessMotion()) return;
     const frames = [{ transform: `scale(${this.#size})` }, { transform: `scale(${target})` }];
     this.#movement = this.parts.orb.animate(frames, { duration: seconds * 1000, easing: "ease-in-out", fill: "forwards" });
     this.#size = target;

@@ -7,7 +7,7 @@ import { t } from "./strings.js";
 
 const KEY = "chat.help";
 const RECENT_MS = 24 * 3600 * 1000;
-const PINNED_LINKS = 3;
+const PINNED_LINKS = 2;
 
 const ANYWHERE = {
   id: "find_a_helpline", label: "Find A Helpline", method: "website",
@@ -21,15 +21,24 @@ const DEFAULT = [
   ANYWHERE,
 ];
 
-const EMERGENCY = { US: "911", CA: "911", GB: "999", IE: "112", AU: "000", NZ: "111", IN: "112", DE: "112", FR: "112" };
+// The same numbers as in therapy/crisis/helplines.toml, for the time before the server has named any.
+const EMERGENCY = {
+  "000": "AU", 111: "NZ", 113: "NO", 119: "JP", 123: "CO", 131: "CL", 192: "BR", 995: "SG", 999: "GB",
+  911: "AR CA CR DO EC MX PA PH US UY",
+  112: "AT BE BG CH CY CZ DE DK EE ES FI FR GR HR HU IE IN IS IT LI LT LU LV MC MT NL PL PT RO RS SE SI SK TR ZA",
+};
 
-export const COUNTRIES = Object.keys(EMERGENCY);
+const NUMBER_OF = Object.fromEntries(
+  Object.entries(EMERGENCY).flatMap(([number, countries]) => countries.split(" ").map((country) => [country, number])),
+);
+
+export const COUNTRIES = Object.keys(NUMBER_OF);
 
 /** What to show before the server has named lines for a country. */
 export function linesFor(country) {
-  if (!(country in EMERGENCY) || country === "US") return DEFAULT;
-  const number = EMERGENCY[country];
-  return [{ ...DEFAULT[0], id: "emergency", label: country, info: number, link: `tel:${number}` }, ANYWHERE];
+  if (!(country in NUMBER_OF) || country === "US") return DEFAULT;
+  const number = NUMBER_OF[country];
+  return [{ ...DEFAULT[0], label: country, info: number, link: `tel:${number}` }, ANYWHERE];
 }
 
 export class Help {
@@ -68,8 +77,8 @@ export class Help {
   notice(frame, now = Date.now()) {
     const resources = frame.content.elements.filter((element) => element.type === "resource");
     if (!resources.length) return;
-    const emergency = resources.some((resource) => resource.emergency);
-    this.resources = emergency ? resources : [...this.resources.filter((known) => known.emergency), ...resources];
+    const hasEmergency = resources.some((resource) => resource.emergency);
+    this.resources = hasEmergency ? resources : [...this.resources.filter((known) => known.emergency), ...resources];
     this.#keep();
     const isRecent = now - Date.parse(frame.timestamp) < RECENT_MS;
     const saidAt = Date.parse(frame.timestamp);
@@ -78,17 +87,19 @@ export class Help {
 
   #pin() {
     const people = this.resources.filter((resource) => !resource.emergency && resource.method !== "website");
-    const shown = [...people, ...this.resources.filter((resource) => resource.emergency)].slice(0, PINNED_LINKS);
+    const emergency = this.resources.filter((resource) => resource.emergency);
+    const shown = [...emergency.slice(0, 1), ...people.slice(0, PINNED_LINKS)];
     const links = shown.map((resource) => {
       const link = resourceLink(resource);
       link.classList.add("resource-short");
       return link;
     });
     this.bar.replaceChildren(
-      h("strong", { class: "pinned-title" }, t("pinned")),
-      h("div", { class: "pinned-links" }, links,
-        h("button", { type: "button", class: "quiet", onclick: () => this.open() }, t("allHelp")),
-        h("button", { type: "button", class: "quiet", onclick: () => this.#dismiss() }, t("hide"))));
+      h("div", { class: "pinned-top" },
+        h("strong", {}, t("pinned")),
+        h("button", { type: "button", class: "link", onclick: () => this.open() }, t("allHelp")),
+        h("button", { type: "button", class: "link", onclick: () => this.#dismiss() }, t("hide"))),
+      h("div", { class: "pinned-links" }, links));
     this.bar.hidden = false;
   }
 

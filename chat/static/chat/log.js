@@ -2,6 +2,7 @@
 // reader's place.
 
 const NEAR_END_PX = 120;
+const MARGIN_PX = 12;
 
 export class Log {
   #order = new WeakMap();
@@ -42,6 +43,14 @@ export class Log {
     if (before) before.after(node);
     else this.list.prepend(node);
     if (stay) this.toEnd();
+  }
+
+  /** A long answer is read from its beginning: its end must not push that out of sight. */
+  bringToView(node) {
+    if (node.offsetHeight > this.scroller.clientHeight - MARGIN_PX) {
+      this.scroller.scrollTop = node.offsetTop - this.scroller.offsetTop - MARGIN_PX;
+      this.#stuck = false;
+    }
   }
 
   /** Older messages come in above without moving what is being read. */

@@ -7,7 +7,7 @@ import { Help } from "./help.js";
 import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { Panel } from "./panel.js";
-import { preferredLanguage, speak, t } from "./strings.js";
+import { currentLanguage, preferredLanguage, speak, t } from "./strings.js";
 import { View, ratingInWords } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -49,9 +49,7 @@ const panel = new Panel({
 
 function saveSettings(changes) {
   if (changes.country) help.chooseCountry(changes.country);
-  const isOnItsWay = conversation.set(changes);
-  if (changes.language) help.refresh();
-  return isOnItsWay;
+  return conversation.set(changes);
 }
 
 // --- logging in and out ---
@@ -77,7 +75,7 @@ function showChat() {
   $("intro").hidden = true;
   $("earlier").hidden = true;
   view.clear();
-  conversation = new Conversation({ api, urls, view, help, on: { state: showState, welcome: showWelcome, caughtUp, earlier, settings, confirmed, ended } });
+  conversation = new Conversation({ api, urls, view, help, on: { state: showState, welcome: showWelcome, caughtUp, earlier, settings, ended } });
   conversation.start();
   $("words").focus();
 }
@@ -152,8 +150,11 @@ function showWelcome(text) {
   $("welcome").textContent = text;
 }
 
-/** A replay is not news: it is read out only from here on. */
+/** A replay is not news: what comes is read out only from here on. */
 function caughtUp() {
+  view.isLive = true;
+  const isNew = conversation.newest === 0 && $("intro").hidden;
+  if (isNew && currentLanguage() !== "en") conversation.set({ language: currentLanguage() });
   $("intro").hidden = false;
   $("messages").setAttribute("aria-live", "polite");
 }
@@ -165,10 +166,7 @@ function earlier(exists) {
 /** What was set on whichever device, as the log tells it. */
 function settings(kept) {
   panel.learn(kept);
-}
-
-function confirmed(entry) {
-  if (entry.frame.type === "update_settings") panel.confirmed();
+  help.refresh();
 }
 
 // --- what the browser and the player tell ---

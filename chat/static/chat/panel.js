@@ -46,15 +46,20 @@ export class Panel {
     this.#set(this.#kept);
   }
 
+  /** What the server keeps, as it last told. */
   learn(settings) {
     sessionStorage.setItem(KEY, JSON.stringify(settings));
+    if (settings.language !== currentLanguage()) keepLanguage(settings.language);
+    if (!this.dialog.open) return;
+    this.#fill();
+    this.#say("saved");
   }
 
   get #kept() {
-    return { language: currentLanguage(), ...JSON.parse(sessionStorage.getItem(KEY) ?? "{}") };
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
   }
 
-  #set({ intensity = "", preferred_approaches: approaches = [], country, language }) {
+  #set({ intensity = "", preferred_approaches: approaches = [], country, language = currentLanguage() }) {
     const fields = this.form.elements;
     fields.intensity.value = intensity;
     fields.country.value = country ?? "";
@@ -68,17 +73,8 @@ export class Panel {
     const now = chosen(new FormData(this.form));
     const changes = Object.fromEntries(Object.entries(now).filter(([key, value]) => String(value) !== String(before[key] ?? "")));
     if (!Object.keys(changes).length) return this.#say("nothingChosen");
-    sessionStorage.setItem(KEY, JSON.stringify({ ...before, ...changes }));
     const isOnItsWay = this.acts.save(changes);
-    if (changes.language) {
-      keepLanguage(changes.language);
-      this.#fill();
-    }
     return this.#say(isOnItsWay ? "saving" : "saveWaiting");
-  }
-
-  confirmed() {
-    this.#say("saved");
   }
 
   #say(key) {

@@ -13,14 +13,17 @@ export class View {
   #cards = [];
   #pending = new Map();
   #unstored = new Map();
+  #exercise;
 
-  /** `acts` holds choose(button), rate(content), again(id) and discard(id). */
+  /** `isLive` is false while a replay comes in: its frames are no news. `acts` holds choose(button), rate(content), again(id) and discard(id). */
   constructor({ log, dots, acts }) {
     Object.assign(this, { log, dots, acts });
+    this.isLive = false;
     this.feedback = feedbackControl((content) => acts.rate(content));
   }
 
   clear() {
+    this.isLive = false;
     this.log.clear();
     this.#choices = [];
     this.#cards = [];
@@ -39,8 +42,11 @@ export class View {
       this.typing(false);
       if (isNewest) this.#takeTurn(node, frame);
     }
+    const wasAtEnd = this.log.isAtEnd();
     this.log.place(node, order);
-    if (isNewest) this.log.announceNewest();
+    if (!isNewest || !this.isLive) return undefined;
+    if (wasAtEnd) this.log.bringToView(node);
+    else this.log.announceNewest();
     return undefined;
   }
 
@@ -111,14 +117,16 @@ export class View {
       this.#cards.forEach(retireCard);
       this.#cards = [];
     }
+    const complete = node.querySelector(".exercise-choices [data-id$=_complete]");
+    if (complete) this.#exercise = complete.dataset.id.replace(/_complete$/, "");
     this.#choices = [...node.querySelectorAll(".choices:not(.exercise-choices)")];
     this.#cards.push(...node.querySelectorAll(".exercise"));
-    if (frame.role !== "system" && !isOpen(this.feedback)) this.#moveFeedback(node);
+    const about = types.has("instruction") || types.has("progress") ? this.#exercise : undefined;
+    if (frame.role !== "system" && !isOpen(this.feedback)) this.#moveFeedback(node, about);
   }
 
-  #moveFeedback(node) {
+  #moveFeedback(node, about) {
     this.feedback.remove();
-    const about = exerciseIn(node);
     this.feedback = feedbackControl((content) => this.acts.rate({ ...content, ...(about && { about }) }));
     node.querySelector("footer").append(this.feedback);
   }
