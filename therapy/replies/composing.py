@@ -8,12 +8,13 @@ from .lexicon import Line, Pool
 class Composer:
     """One reply in the making. The same `draw` gives the same choices."""
 
-    __slots__ = ("_draw", "_said", "_slots", "_words", "offers", "parts")
+    __slots__ = ("_draw", "_said", "_slots", "_words", "may_ask", "offers", "parts")
 
     def __init__(self, *, said: str, words: str, draw: int, slots: dict[str, str]) -> None:
         self._said, self._words, self._draw, self._slots = said, words, draw, slots
         self.parts: list[str] = []
         self.offers: tuple[str, ...] = ()
+        self.may_ask = True
 
     def say(self, *pools: Pool) -> bool:
         """Add a sentence from the first pool that holds one that is new and no echo; False where none does."""
@@ -48,12 +49,16 @@ class Composer:
             line = pool[(start + i) % count]
             if line.part in self._said or any(run in self._words for run in line.runs):
                 continue
+            if not self.may_ask and line.is_question:
+                continue
             if not line.slots or line.slots <= self._slots.keys():
                 return line
         return None
 
     def _take(self, line: Line) -> None:
-        text = line.text.format_map(self._slots) if line.slots else line.text
+        text = line.text
+        if line.slots:
+            text = text.format_map(self._slots).replace(" de el ", " del ").replace(" a el ", " al ")
         self.parts.append(text[0].upper() + text[1:])
         self._said += line.part
         if line.offer and line.offer not in self.offers:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from . import turns
 from .base import Draft, ReplyRequest
 from .composing import Composer
+from .leading import CALMING
 from .lexicon import Lexicon, load
-from .listening import Memory, follow, impression_of, possession
+from .listening import impression_of, possession
 from .story import humanize
-from .turns import Turn
+from .thread import Memory, follow
+from .turn import Turn
+from .turns import answer
 from .wording import excerpt, normalize, words_only
 
 LANGUAGES = ("en", "es")
@@ -32,14 +34,14 @@ class EmbeddedEngine:
 
     def reply(self, request: ReplyRequest) -> Draft:
         turn = self._hear(request)
-        turns.answer(turn)
+        answer(turn)
         composer = turn.composer
         return Draft(composer.text(), self.name, composer.offers, turn.themes)
 
     def notice(self, request: ReplyRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Themes and offers of a request, for a draft that another engine wrote."""
         turn = self._hear(request)
-        return turn.themes, turns.CALMING if turn.is_anxious else ()
+        return turn.themes, CALMING if turn.is_anxious else ()
 
     def _hear(self, request: ReplyRequest) -> Turn:
         normalized = normalize(excerpt(request.text))

@@ -16,7 +16,7 @@ import ahocorasick
 
 from .wording import normalize
 
-Kind = Literal["topic", "facet", "feeling", "cue", "person", "act", "sign"]
+Kind = Literal["topic", "facet", "feeling", "cue", "person", "act", "sign", "self", "other"]
 Pool = tuple["Line", ...]
 
 SLOTS = frozenset({"person", "thing", "lost", "earlier", "first", "second", "character", "world", "exercise"})
@@ -38,6 +38,10 @@ class Line:
     runs: tuple[str, ...]
     offer: str | None = None
 
+    @property
+    def is_question(self) -> bool:
+        return self.text.endswith("?")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -49,9 +53,13 @@ class Entry:
     label: str = ""
     parent: str = ""
     max_words: int = 0
+    is_bright: bool = False  # no moment for an exercise: something was achieved, told, remembered
+    yields_to: tuple[str, ...] = ()  # topics that this one is part of while they are under way
+    openings: Pool = ()  # for a topic that comes up for the first time
     reflections: Pool = ()
     questions: Pool = ()
     affirmations: Pool = ()
+    again: Pool = ()  # for an act that came before
     steps: Pool = ()
     child: Pool = ()
     child_questions: Pool = ()
@@ -92,6 +100,8 @@ def load(language: str) -> Lexicon:
     for key, data in _read(folder / "people.toml").items():
         _add(lexicon, found, key, "person", data)
     _add_moves(lexicon, _read(folder / "moves.toml"))
+    for kind in ("self", "other"):
+        _add(lexicon, found, f"speaks of {kind}", kind, {"keywords": lexicon.words[kind]})
     for data in _read(folder / "worlds.toml")["world"]:
         lexicon.worlds.append((tuple(data["named"]), _pool(data["lines"])))
     lexicon.automaton = found.automaton()
@@ -117,7 +127,11 @@ def _add(
         weight=data.get("weight", 1.0),
         label=data.get("label", ""),
         max_words=data.get("max_words", 0),
+        is_bright=data.get("is_bright", False),
+        yields_to=tuple(data.get("yields_to", ())),
+        openings=_pool(data.get("openings", ())),
         reflections=_pool(data.get("reflections", ())),
+        again=_pool(data.get("again", ())),
         questions=_pool(data.get("questions", ())),
         affirmations=_pool(data.get("affirmations", ())),
         steps=tuple(_line(step["text"], step["offer"]) for step in data.get("steps", ())),

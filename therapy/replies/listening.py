@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from .base import Utterance
 from .lexicon import Entry, Lexicon
 from .wording import excerpt, normalize
 
-#: How many lines' impressions are kept between turns; by hash, so that no words are.
-REMEMBERED_LINES = 16_384
-_MARKS = '.,;:!?…"“”()[]{}*¡¿'
-
 #: A death and a person so many characters apart belong together ("my mother died", "lost my mother").
 NEAR = 12
-
 #: A possessive takes at most so many words with it ("my math exam").
 THING_WORDS = 3
+
+_MARKS = '.,;:!?…"“”()[]{}*¡¿'
 
 
 @dataclass(slots=True)
 class Impression:
-    """What one message holds. `order` says which topic came up where, for what lies nearest to the end."""
+    """What one message holds; lists are in the order of the words, and hold an entry once per time it was heard."""
 
     topics: dict[str, float] = field(default_factory=dict)
     facets: list[Entry] = field(default_factory=list)
@@ -37,7 +32,7 @@ class Impression:
     @property
     def is_plain(self) -> bool:
         """Nothing in it that one could reflect."""
-        return not (self.topics or self.facets or self.feelings or self.cues or self.people)
+        return not (self.topics or self.feelings or self.cues or self.people)
 
 
 def listen(lexicon: Lexicon, text: str) -> Impression:
@@ -46,7 +41,7 @@ def listen(lexicon: Lexicon, text: str) -> Impression:
 
 def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
     heard = Impression(length=normalized.count(" ") - 1)
-    person, person_end, death_end = "", -99, -99
+    person, person_end, death_end, other_end = "", -99, -99, -1
     for end, (length, entries) in lexicon.automaton.iter(normalized):
         start = end - length + 1
         for entry in entries:
@@ -55,26 +50,28 @@ def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
                 heard.topics[entry.name] = heard.topics.get(entry.name, 0.0) + entry.weight
                 if entry.name == "grief":
                     death_end = end
-                    if not heard.lost and start - person_end < NEAR:
-                        heard.lost = person
+                    if start - person_end < NEAR:
+                        heard.lost = heard.lost or person
             elif kind == "facet":
                 heard.facets.append(entry)
+            elif kind == "cue":
+                heard.cues.append(entry)
+            elif kind == "self":
+                other_end = -1
+            elif kind == "other":
+                other_end = end
             elif kind == "person":
-                if entry not in heard.people:
-                    heard.people.append(entry)
-                person, person_end = entry.label, end
-                if not heard.lost and start - death_end < NEAR:
-                    heard.lost = person
-            elif kind == "sign":
-                if not _is_denied(lexicon, normalized, start):
-                    heard.signs.add(entry.name)
+                heard.people.append(entry)
+                person, person_end, other_end = entry.label, end, end
+                if start - death_end < NEAR:
+                    heard.lost = heard.lost or person
             elif kind == "act":
                 heard.acts.append(entry)
-            elif kind == "feeling":
-                if not _is_denied(lexicon, normalized, start):
+            elif not _is_denied(lexicon, normalized, start):
+                if kind == "sign":
+                    heard.signs.add(entry.name)
+                elif not _is_anothers(normalized, other_end, start):
                     heard.feelings.append(entry)
-            else:
-                heard.cues.append(entry)
     return heard
 
 
@@ -82,61 +79,9 @@ def _is_denied(lexicon: Lexicon, normalized: str, start: int) -> bool:
     return normalized[max(0, start - 20) : start + 1].endswith(lexicon.words["denials"])
 
 
-class Memory:
-    """Impressions of lines already heard, so that a conversation is not read anew each turn. Holds hashes, no words."""
-
-    def __init__(self, lexicon: Lexicon, capacity: int = REMEMBERED_LINES) -> None:
-        self._lexicon, self._capacity = lexicon, capacity
-        self._known: OrderedDict[int, Impression] = OrderedDict()
-
-    def recall(self, text: str) -> Impression:
-        key = hash(text)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = listen(self._lexicon, text)
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-        return known
-
-
-@dataclass(slots=True)
-class Thread:
-    """The conversation so far, as far as `recent` reaches."""
-
-    said: str = ""
-    last_said: tuple[str, ...] = ()
-    turns: int = 0
-    topics: dict[str, int] = field(default_factory=dict)  # name -> the turn that last spoke of it
-    people: dict[str, int] = field(default_factory=dict)
-    signs: dict[str, int] = field(default_factory=dict)
-    acts: dict[str, int] = field(default_factory=dict)
-    lost: str = ""
-
-    @property
-    def focus(self) -> str:
-        """What the conversation was about last."""
-        return max(self.topics, key=self.topics.__getitem__, default="")
-
-
-def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
-    thread, said = Thread(), []
-    for line in recent:
-        if line.speaker == "companion":
-            said.append(line.text)
-            continue
-        thread.turns += 1
-        heard = memory.recall(line.text)
-        for name in heard.topics:
-            thread.topics[name] = thread.turns
-        for person in heard.people:
-            thread.people[person.label] = thread.turns
-        for name in heard.signs:
-            thread.signs[name] = thread.turns
-        for act in heard.acts:
-            thread.acts[act.name] = thread.turns
-        thread.lost = heard.lost or thread.lost
-    thread.said, thread.last_said = "\n".join(said), tuple(said[-5:])
-    return thread
+def _is_anothers(normalized: str, other_end: int, start: int) -> bool:
+    """Whether the sentence speaks of somebody else's feeling ("my mother is tired"), not of the player's."""
+    return other_end >= 0 and normalized.find(" . ", other_end, start + 1) < 0
 
 
 def possession(lexicon: Lexicon, text: str) -> str:

@@ -1,0 +1,153 @@
+"""Going on from a reflection: a small step, a summary, a link to what was said before, a question, or room."""
+
+from __future__ import annotations
+
+from .lexicon import Entry, Pool
+from .turn import Turn
+
+CALMING = ("breathing", "grounding")
+#: Turns before an exercise is offered unasked. Anxious words don't wait.
+STEP_AFTER = {"low": 8, "medium": 6, "high": 4}
+#: Lines of the companion between two offers unasked, two summaries, two links.
+STEP_GAP, SUMMARY_GAP, LINK_GAP = 7, 8, 6
+SUMMARY_AFTER = 7
+#: Strength from which a topic counts as what the conversation is about.
+ESTABLISHED = 2.0
+#: A player who wants no exercise, or no questions, is left in peace for so many turns.
+NO_STEPS_FOR, NO_QUESTIONS_FOR = 10, 5
+
+
+def lead_on(turn: Turn) -> None:
+    composer = turn.composer
+    if turn.is_child and not _spoke_of(turn, "adult", 4) and composer.say(turn.lexicon.moves["child_adult"]):
+        return
+    if _is_step_due(turn) and offer_step(turn, turn.focus.steps if turn.focus else ()):
+        return
+    if _is_summary_due(turn) and _sum_up(turn):
+        return
+    if _may_ask(turn):
+        if not (turn.heard.is_plain and composer.chance(3) and _link(turn)):
+            composer.say(*_questions(turn))
+        return
+    if not turn.is_child and turn.source and composer.say(turn.source.affirmations):
+        return
+    composer.say(turn.moves("invitations"))
+
+
+# --- questions and room -----------------------------------------------------------------------------
+
+
+def questions_unwelcome(turn: Turn) -> bool:
+    asked_to_stop = turn.thread.since(turn.thread.signs, "no_questions") < NO_QUESTIONS_FOR
+    return asked_to_stop or "no_questions" in turn.heard.signs
+
+
+def _may_ask(turn: Turn) -> bool:
+    """Never a third question in a row; a second one less often the gentler the player wants it."""
+    if not turn.composer.may_ask:
+        return False
+    asked = [line.rstrip().endswith("?") for line in turn.thread.lately[-2:]]
+    if asked == [True, True]:
+        return False
+    if not asked or not asked[-1]:
+        return True
+    return turn.request.intensity != "low" and not turn.composer.chance(3)
+
+
+def _questions(turn: Turn) -> list[Pool]:
+    """First those that go with the reflection, so that the answer is of one piece."""
+    source, focus = turn.source, turn.focus
+    if turn.is_child:
+        return [source.child_questions if source else (), turn.moves("questions")]
+    topic = focus.questions if focus and (focus is source or turn.composer.chance(3)) else ()
+    return [source.questions if source else (), topic, turn.moves("followups"), turn.moves("questions")]
+
+
+# --- summaries and links ----------------------------------------------------------------------------
+
+
+def _is_summary_due(turn: Turn) -> bool:
+    thread = turn.thread
+    if turn.is_child or thread.turns < SUMMARY_AFTER or turn.heard.signs & {"no_questions"}:
+        return False
+    return not _spoke_of(turn, "summary", SUMMARY_GAP) and turn.composer.chance(2)
+
+
+def _sum_up(turn: Turn) -> bool:
+    first = next(iter(_labels(turn, at_least=ESTABLISHED)), "")
+    others = [label for label in (*_labels(turn, at_least=0.6), *_people(turn)) if label != first]
+    if not first or not others:
+        return False
+    turn.composer.fill(first=first, second=others[0])
+    return turn.composer.say(turn.moves("summaries"))
+
+
+def _link(turn: Turn) -> bool:
+    """Back to something weighty from earlier that is not the matter at hand."""
+    if turn.is_child or _spoke_of(turn, "link", LINK_GAP):
+        return False
+    present = turn.focus.label if turn.focus else ""
+    label = next((label for label in _labels(turn, at_least=0.8) if label != present), "")
+    if not label:
+        return False
+    turn.composer.fill(earlier=label)
+    return turn.composer.say(turn.moves("links"))
+
+
+def _labels(turn: Turn, *, at_least: float) -> list[str]:
+    """Topics of the conversation by strength; one that has merged into another is not named beside it."""
+    entries, strengths = turn.lexicon.entries, turn.thread.topics
+    names = sorted(
+        (name for name in strengths if strengths[name] >= at_least), key=lambda name: -strengths[name]
+    )
+    kept: list[Entry] = []
+    for name in names:
+        if entries[name].label and not any(elder in strengths for elder in entries[name].yields_to):
+            kept.append(entries[name])
+    return [entry.label for entry in kept]
+
+
+def _people(turn: Turn) -> list[str]:
+    people = turn.thread.people
+    return sorted(people, key=people.__getitem__, reverse=True)
+
+
+def _spoke_of(turn: Turn, matter: str, lines: int) -> bool:
+    return turn.thread.speaks(turn.lexicon.words[f"{matter}_marks"], lines)
+
+
+# --- small steps ------------------------------------------------------------------------------------
+
+
+def _is_step_due(turn: Turn) -> bool:
+    """When the matter is established, the player struggles with it in this message, and none was offered lately."""
+    thread, focus = turn.thread, turn.focus
+    if turn.is_anxious or focus is None or thread.turns < STEP_AFTER[turn.request.intensity]:
+        return False
+    if thread.topics.get(focus.name, 0.0) < ESTABLISHED or not (
+        set(turn.heard.cues) | set(turn.heard.feelings)
+    ):
+        return False
+    if any(entry.is_bright for entry in (*turn.heard.cues, *turn.heard.feelings, *turn.facets)):
+        return False
+    is_refused = thread.since(thread.signs, "no_exercises") < NO_STEPS_FOR
+    return not is_refused and not _spoke_of(turn, "offer", STEP_GAP)
+
+
+def offer_step(turn: Turn, *pools: Pool) -> bool:
+    """What helped this player before comes first, then the pools in their order."""
+    composer = turn.composer
+    for slug in turn.request.helped_before[:2]:
+        name = turn.lexicon.exercises.get(slug)
+        if name and name not in turn.thread.said:
+            composer.fill(exercise=name)
+            if composer.say(turn.moves("helped_before")):
+                composer.offers = (slug,)
+                return True
+    return composer.say(*pools)
+
+
+def offer_calm(turn: Turn) -> None:
+    recently = _spoke_of(turn, "offer", 4)
+    turn.composer.say(turn.moves("calm_again" if recently else "calm"), turn.lexicon.moves["calm_again"])
+    turn.composer.offers = CALMING
