@@ -26,7 +26,7 @@ def test_denial_keeps_the_disclosed_types() -> None:
 
 
 def test_denial_without_disclosure_is_nothing() -> None:
-    assert assess("never mind", [SMALL_TALK]) == CALM
+    assert not assess("never mind", [SMALL_TALK]).is_crisis
 
 
 def test_no_to_a_question_about_safety_stays_a_crisis() -> None:

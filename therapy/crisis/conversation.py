@@ -11,21 +11,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from therapy.crisis.assessment import Assessment, CrisisType, Heard, Level, Reason
+from therapy.crisis.assessment import CALM, Assessment, CrisisType, Heard, Level, Reason
 from therapy.crisis.rules import CONVERSATION
 
 RECENT: Final = 12  # acts of the player, exercises included
 _RISING: Final = 3  # of the last four messages, besides this one
 _RISING_WINDOW: Final = 4
+_SHORT: Final = 80  # characters: longer texts say more than that the writer is safe
 
 _DENIAL, _SAFETY, _STILL, _FRIEND = (
     re.compile(CONVERSATION[name]) for name in ("denial", "safety", "still", "friend")
 )
 
 
-def weigh(line: Assessment, text: str, history: Sequence[Heard], *, about_danger: bool) -> Assessment:
-    """`text` is normalized; `about_danger` says that it speaks of danger, be it somebody else's."""
+def weigh(
+    line: Assessment, text: str, history: Sequence[Heard], *, about_danger: bool, vouched: bool
+) -> Assessment:
+    """`text` is normalized; `about_danger`: it speaks of danger, be it somebody else's; `vouched`: by a rule."""
     recent = history[-RECENT:]
+    if not vouched and len(text) <= _SHORT and _SAFETY.search(text):
+        line = CALM  # the model alone takes words of safety, which speak of danger, for danger
     asks_for_friend = about_danger and _FRIEND.search(text) is not None
     if not any(heard.assessment.level for heard in recent):
         return _at_least(line, Level.CHECK_IN, "asking_for_a_friend") if asks_for_friend else line

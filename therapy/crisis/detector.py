@@ -27,10 +27,10 @@ def assess(text: str, history: Sequence[Heard] = ()) -> Assessment:
     normalized = normalize(text)
     matches = find_matches(normalized.text)
     line = _assess_line(normalized, matches)
-    if not history and not matches:
+    if line == CALM and not history and not matches:
         return line
-    about_danger = any(match.rule.level >= Level.ELEVATED for match in matches)
-    return weigh(line, normalized.text, history, about_danger=about_danger)
+    vouched = any(match.rule.level >= Level.ELEVATED and not match.voided_by for match in matches)
+    return weigh(line, normalized.text, history, about_danger=bool(matches), vouched=vouched)
 
 
 def _assess_line(normalized: Normalized, matches: list[Match]) -> Assessment:
