@@ -20,12 +20,8 @@ _VIEWED = ("crisisevent", "exerciserun", "feedback", "playerprofile", "progressm
 
 def players_in_care(user: AbstractBaseUser | AnonymousUser) -> QuerySet[CareAssignment, Any]:
     """Primary keys of the players whom `user` looks after, to be used in a query; none for an inactive user."""
-    assignments = (
-        CareAssignment.objects.filter(clinician_id=user.pk)
-        if user.is_active
-        else CareAssignment.objects.none()
-    )
-    return assignments.values_list("player_id", flat=True)
+    assignments = CareAssignment.objects.filter(clinician_id=user.pk).values_list("player_id", flat=True)
+    return assignments if user.is_active else assignments.none()
 
 
 def visible_to(user: AbstractBaseUser | AnonymousUser, player: str = "player") -> Q:

@@ -72,7 +72,10 @@ def test_what_was_never_sealed_is_an_error(value: bytes) -> None:
         Keyring([KEY]).open(value, ROW)
 
 
-@pytest.mark.parametrize("key", ["", "not base64!", new_key()[:-1], "ключ", "A" * 44])
+@pytest.mark.parametrize(
+    "key",
+    ["", "not base64!", new_key()[:-1], "ключ", f"{KEY[:20]}\u00a0{KEY[20:]}", f"{KEY[:20]}!{KEY[20:]}"],
+)
 def test_what_is_no_base64_of_32_bytes_is_no_key(key: str) -> None:
     with pytest.raises(EncryptionError, match="not 32 bytes"):
         Keyring([key])

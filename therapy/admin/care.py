@@ -25,7 +25,10 @@ PEOPLE = ("clinician", "player")
 
 @admin.register(CareAssignment)
 class CareAssignmentAdmin(Base):
-    """An assignment begins and ends, and is never rewritten: the audit trail then tells it as it was."""
+    """An assignment begins and ends, and is never rewritten: the audit trail then tells it as it was.
+
+    The admin's add and delete pages are transactions themselves; its actions are not.
+    """
 
     date_hierarchy = "assigned_at"
     list_display = ("player", "clinician", "assigned_at")
@@ -45,14 +48,12 @@ class CareAssignmentAdmin(Base):
     def save_model(
         self, request: HttpRequest, obj: CareAssignment, form: ModelForm[Any], change: bool
     ) -> None:
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            self._record("assign", request, obj)
+        super().save_model(request, obj, form, change)
+        self._record("assign", request, obj)
 
     def delete_model(self, request: HttpRequest, obj: CareAssignment) -> None:
-        with transaction.atomic():
-            self._record("unassign", request, obj)
-            super().delete_model(request, obj)
+        self._record("unassign", request, obj)
+        super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CareAssignment]) -> None:
         with transaction.atomic():

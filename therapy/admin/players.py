@@ -32,7 +32,7 @@ def written(moment: datetime | None) -> str | None:
 
 def account_fields(path: str) -> tuple[str, ...]:
     """The searchable fields of an account on whatever user model the portal has, seen from `path`."""
-    names = dict.fromkeys([User.USERNAME_FIELD, User.get_email_field_name()])
+    names = (User.USERNAME_FIELD, User.get_email_field_name())
     return tuple(f"{path}__{name}" for name in names if _has_field(name))
 
 
