@@ -26,12 +26,13 @@ def lead_on(turn: Turn) -> None:
     if _is_summary_due(turn) and _sum_up(turn):
         return
     if _may_ask(turn):
-        if not (turn.heard.is_plain and composer.chance(3) and _link(turn)):
+        if not (turn.source is None and composer.chance(3) and _link(turn)):
             composer.say(*_questions(turn))
         return
     if not turn.is_child and turn.source and composer.say(turn.source.affirmations):
         return
-    composer.say(turn.moves("invitations"))
+    if turn.source is None or composer.chance(2):
+        composer.say(turn.moves("invitations"))
 
 
 # --- questions and room -----------------------------------------------------------------------------
@@ -75,7 +76,8 @@ def _is_summary_due(turn: Turn) -> bool:
 
 def _sum_up(turn: Turn) -> bool:
     first = next(iter(_labels(turn, at_least=ESTABLISHED)), "")
-    others = [label for label in (*_labels(turn, at_least=0.6), *_people(turn)) if label != first]
+    people = () if turn.focus and turn.focus.is_personal else _people(turn)
+    others = [label for label in (*_labels(turn, at_least=1.0), *people) if label != first]
     if not first or not others:
         return False
     turn.composer.fill(first=first, second=others[0])
@@ -102,7 +104,11 @@ def _labels(turn: Turn, *, at_least: float) -> list[str]:
     )
     kept: list[Entry] = []
     for name in names:
-        if entries[name].label and not any(elder in strengths for elder in entries[name].yields_to):
+        if (
+            entries[name].label
+            and entries[name].weight >= 1.0
+            and not any(elder in strengths for elder in entries[name].yields_to)
+        ):
             kept.append(entries[name])
     return [entry.label for entry in kept]
 
@@ -122,7 +128,7 @@ def _spoke_of(turn: Turn, matter: str, lines: int) -> bool:
 def _is_step_due(turn: Turn) -> bool:
     """When the matter is established, the player struggles with it in this message, and none was offered lately."""
     thread, focus = turn.thread, turn.focus
-    if turn.is_anxious or focus is None or thread.turns < STEP_AFTER[turn.request.intensity]:
+    if turn.is_anxious or turn.is_child or focus is None or thread.turns < STEP_AFTER[turn.request.intensity]:
         return False
     if thread.topics.get(focus.name, 0.0) < ESTABLISHED or not (
         set(turn.heard.cues) | set(turn.heard.feelings)

@@ -24,6 +24,17 @@ SLOTS = frozenset({"person", "thing", "lost", "earlier", "first", "second", "cha
 ECHO_WORDS = 5
 
 
+#: Which files hold what; a folder may hold several files of a kind.
+_FILES: dict[str, Kind] = {
+    "topics": "topic",
+    "feelings": "feeling",
+    "cues": "cue",
+    "acts": "act",
+    "signs": "sign",
+    "people": "person",
+}
+
+
 class LexiconError(Exception):
     """A phrase file is wrong; the message names file and entry."""
 
@@ -54,6 +65,7 @@ class Entry:
     parent: str = ""
     max_words: int = 0
     is_bright: bool = False  # no moment for an exercise: something was achieved, told, remembered
+    is_personal: bool = False  # speaks of somebody already, so that a summary need not name them as well
     yields_to: tuple[str, ...] = ()  # topics that this one is part of while they are under way
     openings: Pool = ()  # for a topic that comes up for the first time
     reflections: Pool = ()
@@ -82,29 +94,24 @@ class Lexicon:
     exercises: dict[str, str] = field(default_factory=dict)
     worlds: list[tuple[tuple[str, ...], Pool]] = field(default_factory=list)
     automaton: Any = None
+    voices: Any = None  # finds, in what the engine said, the topics it spoke of
 
 
 def load(language: str) -> Lexicon:
     folder = files(__package__) / "phrases" / language
     lexicon, found = Lexicon(language), _Keywords()
-    for kind, name in (
-        ("topic", "topics"),
-        ("feeling", "feelings"),
-        ("cue", "cues"),
-        ("act", "acts"),
-        ("sign", "signs"),
-    ):
-        for path in sorted(p.name for p in folder.iterdir() if p.name.startswith(name)):
-            for key, data in _read(folder / path).items():
-                _add(lexicon, found, key, kind, data)  # type: ignore[arg-type]
-    for key, data in _read(folder / "people.toml").items():
-        _add(lexicon, found, key, "person", data)
+    names = sorted(path.name for path in folder.iterdir())
+    for beginning, kind in _FILES.items():
+        for name in names:
+            if name.startswith(beginning):
+                for key, data in _read(folder / name).items():
+                    _add(lexicon, found, key, kind, data)
     _add_moves(lexicon, _read(folder / "moves.toml"))
-    for kind in ("self", "other"):
-        _add(lexicon, found, f"speaks of {kind}", kind, {"keywords": lexicon.words[kind]})
+    _add(lexicon, found, "speaks of self", "self", {"keywords": lexicon.words["self"]})
+    _add(lexicon, found, "speaks of another", "other", {"keywords": lexicon.words["other"]})
     for data in _read(folder / "worlds.toml")["world"]:
         lexicon.worlds.append((tuple(data["named"]), _pool(data["lines"])))
-    lexicon.automaton = found.automaton()
+    lexicon.automaton, lexicon.voices = found.automaton(), _voices(lexicon)
     return lexicon
 
 
@@ -128,6 +135,7 @@ def _add(
         label=data.get("label", ""),
         max_words=data.get("max_words", 0),
         is_bright=data.get("is_bright", False),
+        is_personal=data.get("is_personal", False),
         yields_to=tuple(data.get("yields_to", ())),
         openings=_pool(data.get("openings", ())),
         reflections=_pool(data.get("reflections", ())),
@@ -173,6 +181,22 @@ def _line(text: str, offer: str | None = None) -> Line:
 def _runs(piece: str) -> list[str]:
     words = [word for word in normalize(piece).split() if word not in ".,"]
     return [f" {' '.join(words[i : i + ECHO_WORDS])} " for i in range(len(words) - ECHO_WORDS + 1)]
+
+
+def _voices(lexicon: Lexicon) -> Any:
+    """Topic names by the sentences that belong to them; `child` by the sentences said to children alone."""
+    topics: dict[str, set[str]] = {}
+    for entry in lexicon.entries.values():
+        if entry.kind in ("topic", "facet"):
+            for line in (*entry.openings, *entry.reflections, *entry.questions):
+                topics.setdefault(line.part, set()).add(entry.parent or entry.name)
+        for line in (*entry.child, *entry.child_questions):
+            topics.setdefault(line.part, set()).add("child")
+    automaton = ahocorasick.Automaton()
+    for part, names in topics.items():
+        automaton.add_word(part, tuple(sorted(names)))
+    automaton.make_automaton()
+    return automaton
 
 
 class _Keywords:

@@ -15,6 +15,8 @@ REMEMBERED_LINES = 16_384
 FADING = 0.85
 #: What a detail adds to a topic that is already under way.
 DETAIL = 0.7
+#: What it adds that the companion spoke of a topic.
+VOICED = 0.4
 #: Companion lines that are looked at for what was offered, summed up, or told of the story lately.
 LATELY = 8
 
@@ -25,6 +27,18 @@ class Memory:
     def __init__(self, lexicon: Lexicon, capacity: int = REMEMBERED_LINES) -> None:
         self._lexicon, self._capacity = lexicon, capacity
         self._known: OrderedDict[int, Impression] = OrderedDict()
+        self._voiced: dict[int, frozenset[str]] = {}
+
+    def voiced(self, text: str) -> frozenset[str]:
+        """The topics of a line that the companion said."""
+        key = hash(text)
+        known = self._voiced.get(key)
+        if known is None:
+            found = frozenset(name for _, names in self._lexicon.voices.iter(text) for name in names)
+            if len(self._voiced) >= self._capacity:
+                self._voiced.clear()
+            known = self._voiced[key] = found
+        return known
 
     def recall(self, text: str) -> Impression:
         key = hash(text)
@@ -79,12 +93,22 @@ class Thread:
             self.acts[act.name] = turns
         self.lost = heard.lost or self.lost
 
+    def echo(self, voiced: frozenset[str]) -> None:
+        """What the companion took up stays under way, even when the line that began it is too long ago to be seen."""
+        for name in voiced:
+            if name == "child":
+                self.signs[name] = self.turns
+            else:
+                self.topics[name] = self.topics.get(name, 0.0) + VOICED
+                self.named.setdefault(name, self.turns)
+
 
 def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
     thread, said = Thread(), []
     for line in recent:
         if line.speaker == "companion":
             said.append(line.text)
+            thread.echo(memory.voiced(line.text))
         else:
             thread.add(memory.recall(line.text))
     thread.said, thread.lately = "\n".join(said), tuple(said[-LATELY:])

@@ -25,6 +25,7 @@ class Turn:
     composer: Composer
     words: list[str]
     focus: Entry | None = None
+    named: Entry | None = None  # the topic that this very message names most
     facets: list[Entry] = field(default_factory=list)
     source: Entry | None = None  # what the reflection came from, for a question that goes with it
 
@@ -61,6 +62,7 @@ class Turn:
                 scores[facet.parent] = scores.get(facet.parent, 0.0) + DETAIL_NOW * facet.weight
         for name in scores.keys() & alive:
             scores[name] += BEFORE * min(thread.topics[name], BEFORE_MOST)
+        self.named = entries[max(heard.topics, key=scores.__getitem__)] if heard.topics else None
         chosen = max(scores, key=scores.__getitem__, default="")
         chosen = chosen or max(alive, key=lambda name: (thread.topics[name], name), default="")
         for elder in entries[chosen].yields_to if chosen else ():

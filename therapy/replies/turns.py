@@ -18,7 +18,11 @@ LONG = 1_500
 #: Acts of this weight are answered whatever else the message holds.
 FIRM = 2.0
 #: A topic of this weight is met as such when it first comes up, before any detail of it.
-GRAVE = 1.5
+GRAVE = 1.85
+#: A topic of this weight or less (a pet, a walk) comes after whatever else the message holds.
+LIGHT = 1.0
+#: A detail of the topic counts for more than most feelings, and for less than a deed, a plan or a secret.
+DETAIL = 1.22
 
 _NOISE = re.compile(r"^(?:[^aeiouy\W]{3,}|.*[bcdfghjklmnpqrstvwxz]{5,}.*|(.)\1*|\d{2,})$")
 _CODE = re.compile(r"\{\{|</?\w+>|';|--\s*$|\$\{|</")
@@ -95,7 +99,7 @@ def _answer_act(turn: Turn, act: Entry) -> None:
         child, act.again if is_again else (), act.reflections, act.again, turn.lexicon.moves["again"]
     )
     if act.steps and not turn.is_anxious:
-        offer_step(turn, turn.focus.steps if turn.focus else (), act.steps)
+        offer_step(turn, act.steps, turn.focus.steps if turn.focus else ())
     if turn.is_child:
         composer.say(act.child_questions)
     elif not turn.request.is_low:
@@ -128,14 +132,17 @@ def _words_for(turn: Turn, entry: Entry) -> tuple[Pool, ...]:
 
 def _found(turn: Turn) -> list[Entry]:
     """What was heard, from the most particular to the most general; a grave topic first when it is new."""
-    heard, focus = turn.heard, turn.focus
-    named = [focus] if focus and focus.name in heard.topics else []
-    is_new = bool(named) and turn.thread.since(turn.thread.named, named[0].name) > 3
-    said = sorted(dict.fromkeys((*heard.feelings, *heard.cues)), key=lambda entry: -entry.weight)
-    opening = named if is_new else []
-    if opening and opening[0].weight >= GRAVE:
-        return [*opening, *turn.facets, *said]
-    return [*turn.facets, *opening, *said, *named]
+    heard, named = turn.heard, turn.named
+    details = [*turn.facets, *dict.fromkeys((*heard.feelings, *heard.cues))]
+    details.sort(key=lambda entry: DETAIL if entry.kind == "facet" else entry.weight, reverse=True)
+    if named is None:
+        return details
+    is_new = turn.thread.since(turn.thread.named, named.name) > 3
+    if is_new and named.weight >= GRAVE:
+        return [named, *details]
+    if is_new and named.weight > LIGHT:
+        return [*turn.facets, named, *details]
+    return [*details, named]
 
 
 def _general(turn: Turn) -> list[Pool]:
