@@ -33,11 +33,15 @@ def _keys(texts: Iterable[str]) -> list[Any]:
     return keys
 
 
+def names_of(texts: Iterable[str]) -> dict[str, str]:
+    """Names of the accounts with these primary keys, in one query. Erased accounts are missing."""
+    return {str(account.pk): str(account) for account in User._default_manager.filter(pk__in=_keys(texts))}
+
+
 def name_people(events: Iterable[AuditEvent]) -> None:
-    """Put the names of the accounts beside the events, in one query. Erased accounts stay numbers."""
+    """Put the names of the accounts beside the events."""
     events = list(events)
-    keys = _keys(key for event in events for key in (event.actor, event.player))
-    names = {str(account.pk): str(account) for account in User._default_manager.filter(pk__in=keys)}
+    names = names_of(key for event in events for key in (event.actor, event.player))
     for event in events:
         event.names = names  # type: ignore[attr-defined]  # for the display functions below
 

@@ -343,6 +343,23 @@ def test_crisis_shows_its_turns_and_why(ben_page: Client, in_care: SimpleNamespa
         assert part in shown
 
 
+def test_crisis_shows_who_looked_after_it(ben_page: Client, in_care: SimpleNamespace, ben: Any) -> None:
+    event = in_care.crisisevent
+    event.acknowledged_by, event.acknowledged_at = str(ben.pk), AT + timedelta(minutes=3)
+    event.resolved_by, event.resolved_at = "987654", AT + timedelta(hours=1)
+    event.outcome, event.note = "safe", "Spoke on the phone; her sister is with her."
+    event.save()
+    shown = text_of(ben_page.get(detail_page(event)))
+    for part in (
+        "ben, Nov. 3, 2026, 9:33 a.m.",
+        "987654, Nov. 3, 2026, 10:30 a.m.",
+        "Safe: spoken with",
+        event.note,
+    ):
+        assert part in shown
+    assert event.note not in text_of(ben_page.get(list_page("crisisevent")))
+
+
 def test_profile_leads_to_the_rows_of_its_player(
     ben_page: Client, in_care: SimpleNamespace, ana: Any
 ) -> None:

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from privacy.admin import names_of
 from therapy.admin.players import PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
 from therapy.models import CrisisEvent
 
@@ -28,12 +29,16 @@ def _turn(entry: dict[str, Any]) -> tuple[str | None, ...]:
     )
 
 
+def _act(by: str, at: datetime | None) -> str | None:
+    return f"{names_of([by]).get(by, by)}, {written(at)}" if at else None
+
+
 @admin.register(CrisisEvent)
 class CrisisEventAdmin(PlayerRowsAdmin):
     audited_as = "crisis"
     date_hierarchy = "opened_at"
     list_display = ("player_name", "status", "level_name", "kinds", "opened_at", "last_seen_at")
-    list_filter = (("player", VisiblePlayersFilter), "status", "level", "opened_at")
+    list_filter = (("player", VisiblePlayersFilter), "status", "level", "outcome", "opened_at")
     search_fields = account_fields("player")
     fields = readonly_fields = (
         "player_name",
@@ -42,6 +47,10 @@ class CrisisEventAdmin(PlayerRowsAdmin):
         "kinds",
         "opened_at",
         "last_seen_at",
+        "acknowledged",
+        "resolved",
+        "outcome",
+        "note_read",
         "turns",
     )
 
@@ -55,6 +64,18 @@ class CrisisEventAdmin(PlayerRowsAdmin):
     @admin.display(description="types")
     def kinds(self, event: CrisisEvent) -> str:
         return _readable(event.types)
+
+    @admin.display(description="acknowledged")
+    def acknowledged(self, event: CrisisEvent) -> str | None:
+        return _act(event.acknowledged_by, event.acknowledged_at)
+
+    @admin.display(description="resolved")
+    def resolved(self, event: CrisisEvent) -> str | None:
+        return _act(event.resolved_by, event.resolved_at)
+
+    @admin.display(description="clinician's note")
+    def note_read(self, event: Any) -> Any:
+        return event.note
 
     @admin.display(description="evidence, turn by turn")
     def turns(self, event: CrisisEvent) -> SafeString:
