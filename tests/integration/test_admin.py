@@ -305,6 +305,7 @@ def test_feedback_without_words_is_seen_in_the_list(ben_page: Client, in_care: S
     in_care.feedback.text = None
     in_care.feedback.exercise = ""
     in_care.feedback.save()
+    assert "None" not in text_of(ben_page.get(detail_page(in_care.feedback)))
     shown = ben_page.get(list_page("feedback"))
     assert "the conversation" in text_of(shown)
     assert 'alt="False"' in shown.content.decode()
@@ -324,7 +325,9 @@ def test_marker_of_a_rule_shows_the_rule(ben_page: Client, in_care: SimpleNamesp
     marker = in_care.progressmarker
     marker.run, marker.earned_by = None, "streak:7"
     marker.save()
-    assert "streak:7" in text_of(ben_page.get(detail_page(marker)))
+    shown = text_of(ben_page.get(detail_page(marker)))
+    assert "streak:7" in shown
+    assert "None" not in shown
     assert ben_page.get(list_page("progressmarker")).status_code == 200
 
 
@@ -341,6 +344,7 @@ def test_crisis_shows_its_turns_and_why(ben_page: Client, in_care: SimpleNamespa
     shown = text_of(ben_page.get(detail_page(in_care.crisisevent)))
     for part in ("Resolved", "self harm", "explicit intent", "ie_samaritans", "Nov. 3, 2026, 9:30 a.m."):
         assert part in shown
+    assert "None" not in shown
 
 
 def test_crisis_shows_who_looked_after_it(ben_page: Client, in_care: SimpleNamespace, ben: Any) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from therapy.admin.players import PlayerRowsAdmin, VisiblePlayersFilter, account_fields
+from therapy.admin.players import EMPTY, PlayerRowsAdmin, VisiblePlayersFilter, account_fields
 from therapy.admin.progress import exercise_title
 from therapy.models import (
     CrisisEvent,
@@ -66,7 +66,7 @@ class FeedbackAdmin(PlayerRowsAdmin):
 
     @admin.display(description="in the player's words")
     def words(self, feedback: Any) -> Any:
-        return feedback.text
+        return feedback.text or EMPTY
 
 
 @admin.register(PlayerProfile)

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from privacy.admin import names_of
-from therapy.admin.players import PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
+from therapy.admin.players import EMPTY, PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
 from therapy.models import CrisisEvent
 
 
@@ -19,7 +19,7 @@ def _readable(names: Iterable[str]) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _turn(entry: dict[str, Any]) -> tuple[str | None, ...]:
+def _turn(entry: dict[str, Any]) -> tuple[str, ...]:
     return (
         written(datetime.fromisoformat(entry["at"])),
         _readable([entry["level"]]),
@@ -29,8 +29,8 @@ def _turn(entry: dict[str, Any]) -> tuple[str | None, ...]:
     )
 
 
-def _act(by: str, at: datetime | None) -> str | None:
-    return f"{names_of([by]).get(by, by)}, {written(at)}" if at else None
+def _act(by: str, at: datetime | None) -> str:
+    return f"{names_of([by]).get(by, by)}, {written(at)}" if at else EMPTY
 
 
 @admin.register(CrisisEvent)
@@ -66,16 +66,16 @@ class CrisisEventAdmin(PlayerRowsAdmin):
         return _readable(event.types)
 
     @admin.display(description="acknowledged")
-    def acknowledged(self, event: CrisisEvent) -> str | None:
+    def acknowledged(self, event: CrisisEvent) -> str:
         return _act(event.acknowledged_by, event.acknowledged_at)
 
     @admin.display(description="resolved")
-    def resolved(self, event: CrisisEvent) -> str | None:
+    def resolved(self, event: CrisisEvent) -> str:
         return _act(event.resolved_by, event.resolved_at)
 
     @admin.display(description="clinician's note")
     def note_read(self, event: Any) -> Any:
-        return event.note
+        return event.note or EMPTY
 
     @admin.display(description="evidence, turn by turn")
     def turns(self, event: CrisisEvent) -> SafeString:

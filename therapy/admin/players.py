@@ -23,11 +23,13 @@ else:
     Base = admin.ModelAdmin  # generic for the type checker only
 
 User = get_user_model()
+#: What the admin's lists show for None; its detail pages would say "None" of a computed field.
+EMPTY = "-"
 
 
-def written(moment: datetime | None) -> str | None:
+def written(moment: datetime | None) -> str:
     """A moment as the rest of the admin writes it."""
-    return None if moment is None else date_format(localtime(moment), "DATETIME_FORMAT")
+    return EMPTY if moment is None else date_format(localtime(moment), "DATETIME_FORMAT")
 
 
 def account_fields(path: str) -> tuple[str, ...]:

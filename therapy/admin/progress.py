@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from therapy.admin.export import export_markers
-from therapy.admin.players import PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
+from therapy.admin.players import EMPTY, PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
 from therapy.exercises.catalogue import CATALOGUE
 from therapy.models import ExerciseRun, ProgressMarker
 
@@ -107,28 +106,28 @@ class ProgressMarkerAdmin(PlayerRowsAdmin):
         return "this exercise run" if marker.earned_by == f"run:{marker.run_id}" else marker.earned_by
 
     @admin.display(description="exercise", ordering="run__exercise")
-    def exercise(self, marker: ProgressMarker) -> str | None:
-        return exercise_title(marker.run.exercise) if marker.run else None
+    def exercise(self, marker: ProgressMarker) -> str:
+        return exercise_title(marker.run.exercise) if marker.run else EMPTY
 
     @admin.display(description="started")
-    def started(self, marker: ProgressMarker) -> str | None:
-        return written(marker.run.started_at) if marker.run else None
+    def started(self, marker: ProgressMarker) -> str:
+        return written(marker.run.started_at) if marker.run else EMPTY
 
     @admin.display(description="ended")
-    def ended(self, marker: ProgressMarker) -> str | None:
-        return written(marker.run.ended_at) if marker.run else None
+    def ended(self, marker: ProgressMarker) -> str:
+        return written(marker.run.ended_at) if marker.run else EMPTY
 
     @admin.display(description="seconds spent")
-    def seconds(self, marker: ProgressMarker) -> str | None:
-        return seconds_against_expected(marker.run) if marker.run else None
+    def seconds(self, marker: ProgressMarker) -> str:
+        return seconds_against_expected(marker.run) if marker.run else EMPTY
 
     @admin.display(description="outcome")
-    def outcome(self, marker: ProgressMarker) -> str | None:
-        return marker.run.get_outcome_display() if marker.run else None
+    def outcome(self, marker: ProgressMarker) -> str:
+        return marker.run.get_outcome_display() if marker.run else EMPTY
 
     @admin.display(description="run")
-    def run_link(self, marker: ProgressMarker) -> SafeString | None:
+    def run_link(self, marker: ProgressMarker) -> str:
         if marker.run is None:
-            return None
+            return EMPTY
         address = reverse(f"{self.admin_site.name}:therapy_exerciserun_change", args=[marker.run.pk])
         return format_html('<a href="{}">{}</a>', address, marker.run)
