@@ -104,6 +104,10 @@ class ConnectionManager:
         if shared_layer() is not None:
             self._nudges.appended(group_name(player_id), seq)
 
+    def nudge_again(self) -> None:
+        """The layer is back: pass on what it was not there for."""
+        self._nudges.resume()
+
     async def drain(self) -> None:
         """Before the process ends: no new sockets or turns, finish the running ones, then say goodbye.
 

@@ -18,7 +18,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 
-from chat.layer import layer_call
+from chat.layer import health, layer_call
 
 log = structlog.get_logger()
 
@@ -59,8 +59,8 @@ class LeanConsumer(AsyncJsonWebsocketConsumer):
         """The socket has gone, however it went."""
 
     async def join(self, group: str) -> None:
-        """Join a channel group, again if need be; without a layer that answers, the log's polling serves."""
-        if self.channel_layer is None:
+        """Join a channel group, again if need be; while no layer answers, the log's polling serves."""
+        if self.channel_layer is None or not health.is_up:
             return
         if not self.channel_name:
             name = await layer_call(self.channel_layer.new_channel())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -11,7 +12,8 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 log = structlog.get_logger()
 
-CALL_SECONDS = 1.0
+CALL_SECONDS = 0.5
+PENDING_MAX = 10_000
 HEALTH_GROUP = "chat.health"
 
 T = TypeVar("T")
@@ -21,10 +23,12 @@ class LayerHealth:
     """Whether the layer answered last time; while it does not, sockets poll the log."""
 
     is_up = True
+    has_recovered = False  # and nobody has joined groups again since
 
     def note(self, is_up: bool, error: Exception | None = None) -> None:
         if is_up != self.is_up:
             log.warning("layer_up" if is_up else "layer_down", exc_info=error)
+            self.has_recovered = is_up
         self.is_up = is_up
 
 
@@ -32,7 +36,7 @@ health = LayerHealth()
 
 
 async def layer_call(call: Awaitable[T]) -> T | None:
-    """Await a call of the layer for a second at most; None if it failed."""
+    """Await a call of the layer for half a second at most; None if it failed."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             result = await call
@@ -57,7 +61,7 @@ class Nudges:
 
     def __init__(self) -> None:
         self._appended: dict[str, int] = {}
-        self._others: list[tuple[str, dict[str, Any]]] = []
+        self._others: deque[tuple[str, dict[str, Any]]] = deque(maxlen=PENDING_MAX)
         self._sending: asyncio.Task[None] | None = None
 
     def appended(self, group: str, seq: int) -> None:
@@ -68,6 +72,10 @@ class Nudges:
         self._others.append((group, event))
         self._send_soon()
 
+    def resume(self) -> None:
+        """The layer is back: send what waits, for processes that never noticed that it was gone."""
+        self._send_soon()
+
     def _send_soon(self) -> None:
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
@@ -75,16 +83,22 @@ class Nudges:
     async def _send(self) -> None:
         while self._appended or self._others:
             if self._others:
-                group, event = self._others.pop(0)
+                group, event = self._others.popleft()
+                await self._pass_on(group, event)
+                if not health.is_up:
+                    self._others.appendleft((group, event))
+                    return
             else:
                 group, seq = self._appended.popitem()
-                event = {"type": "log.appended", "seq": seq}
-            layer = shared_layer()
-            if layer is not None:
-                await layer_call(layer.group_send(group, event))
-            if not health.is_up:  # the log's polling takes over
-                self._appended.clear()
-                self._others.clear()
+                await self._pass_on(group, {"type": "log.appended", "seq": seq})
+                if not health.is_up:
+                    self._appended[group] = max(seq, self._appended.get(group, 0))
+                    return
+
+    async def _pass_on(self, group: str, event: dict[str, Any]) -> None:
+        layer = shared_layer()
+        if layer is not None:
+            await layer_call(layer.group_send(group, event))
 
 
 async def check_health() -> None:

@@ -21,7 +21,7 @@ from therapy.messages import utc_now
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
-POLL_TICKS = 2  # the log is polled this often while the layer is down
+POLL_TICKS = 1  # the log is polled this often while the layer is down: other devices see a word within 2 s
 HEAL_TICKS = 10  # and this often while it is up, for nudges that were lost
 STANDING_TICKS = 3  # logging out must be felt within 5 s
 NOTICE_TICKS = 2
@@ -30,16 +30,19 @@ FINISH_AFTER = timedelta(seconds=30)  # longer than any engine is waited for
 REJOIN_TICKS = 60  # layers forget group members
 _CHUNK = 500
 
+Job = Callable[[], Awaitable[None]]
+
 
 class Upkeep:
-    """One task a process, started by its first socket."""
+    """One task a process. What may take its time is a job of its own, and never waited for."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
-        self._notifying: asyncio.Future[int] | None = None
+        self._jobs: dict[Job, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         if self._task is None or self._task.done() or self._task.get_loop() is not asyncio.get_running_loop():
+            self._jobs = {}
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -48,32 +51,55 @@ class Upkeep:
             await asyncio.sleep(TICK_SECONDS)
             tick += 1
             try:
-                await self._tick(tick)
-            except DatabaseError as error:
-                log.warning("upkeep_without_database", exc_info=error)
+                self._tick(tick)
             except Exception as error:
                 log.error("upkeep_failed", exc_info=error)
 
-    async def _tick(self, tick: int) -> None:
+    def _tick(self, tick: int) -> None:
         for socket in connections:
             socket.tick()
-        was_up = health.is_up
-        await check_health()
-        if tick % REJOIN_TICKS == 0 or (health.is_up and not was_up):
-            await rejoin()
+        self._begin(look_after_layer)
+        if tick % REJOIN_TICKS == 0:
+            self._begin(rejoin)
         if tick % (HEAL_TICKS if health.is_up else POLL_TICKS) == 0:
-            await wake_those_behind()
+            self._begin(wake_those_behind)
         if tick % STANDING_TICKS == 0:
-            await end_those_revoked()
+            self._begin(end_those_revoked)
         if tick % FINISH_TICKS == 1:
-            await finish_abandoned()
+            self._begin(finish_abandoned)
         if tick % NOTICE_TICKS == 0:
-            self._notify()
+            self._begin(notify)
 
-    def _notify(self) -> None:
-        """Off every thread that turns use, for the clinic's servers may be slow."""
-        if self._notifying is None or self._notifying.done():
-            self._notifying = asyncio.ensure_future(asyncio.to_thread(work_tidily, send_due_notices))
+    def _begin(self, job: Job) -> None:
+        """Begin a job, unless it is still at it since last time."""
+        if job not in self._jobs or self._jobs[job].done():
+            self._jobs[job] = asyncio.create_task(_guarded(job))
+
+
+async def _guarded(job: Job) -> None:
+    try:
+        await job()
+    except DatabaseError as error:
+        log.warning("upkeep_without_database", exc_info=error)
+    except Exception as error:
+        log.error("upkeep_failed", exc_info=error)
+
+
+async def look_after_layer() -> None:
+    """Sockets poll the log as soon as the layer is gone, and are in their groups again as soon as it is back."""
+    was_up = health.is_up
+    await check_health()
+    if health.has_recovered:
+        health.has_recovered = False
+        await rejoin()
+        connections.nudge_again()
+    if health.is_up is not was_up:
+        await wake_those_behind()
+
+
+async def notify() -> None:
+    """Off every thread that turns use, for the clinic's servers may be slow."""
+    await asyncio.to_thread(work_tidily, send_due_notices)
 
 
 async def rejoin() -> None:
