@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -22,7 +21,8 @@ from rest_framework_simplejwt.views import TokenBlacklistView, TokenObtainPairVi
 
 from chat import asyncapi, protocol
 from chat.auth import PlayerTokenObtainSerializer, PlayerTokenRefreshSerializer, log_out
-from therapy.journal import READ_MAX, messages_after
+from chat.connections import connections
+from therapy.journal import READ_MAX, journal, messages_after
 from therapy.models import ProgressMarker
 
 
@@ -130,11 +130,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def readyz(request: HttpRequest) -> HttpResponse:
-    """New players can be served: the database answers."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+async def readyz(request: HttpRequest) -> HttpResponse:
+    """New players can be served: what they say can be stored, and the process is not about to end."""
+    if connections.is_draining:
+        return JsonResponse({"status": "restarting"}, status=503)
+    if not await journal().is_writable():
         return JsonResponse({"status": "database unavailable"}, status=503)
     return JsonResponse({"status": "ok"})
