@@ -234,7 +234,7 @@ const SPANISH = {
   unsentTitle: "{count} de tus mensajes aún no se han enviado. ¿Salir de todos modos? Se quitarán de este dispositivo.",
 };
 
-const DICTIONARIES = { en: ENGLISH, es: SPANISH };
+export const DICTIONARIES = { en: ENGLISH, es: SPANISH };
 const KEY = "chat.language";
 
 let language = "en";

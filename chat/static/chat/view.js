@@ -38,6 +38,7 @@ export class View {
     const node = frame.role === "user" ? this.#own(frame) : this.#theirs(frame);
     if (!node) return undefined;
     if (order === Infinity) this.#unstored.set(frame.id, node);
+    const hadFocus = this.log.list.contains(document.activeElement);
     if (frame.role !== "user") {
       this.typing(false);
       if (isNewest) this.#takeTurn(node, frame);
@@ -45,6 +46,8 @@ export class View {
     const wasAtEnd = this.log.isAtEnd();
     this.log.place(node, order);
     if (!isNewest || !this.isLive) return undefined;
+    // A button that went must not take the keyboard's place in the page with it.
+    if (hadFocus && document.activeElement === document.body) node.focus({ preventScroll: true });
     if (wasAtEnd) this.log.bringToView(node);
     else this.log.announceNewest();
     return undefined;
@@ -150,7 +153,7 @@ function speaker(kind, event) {
 }
 
 function bubble(kind, { text, event }, at) {
-  const node = h("article", { class: `bubble ${kind}` });
+  const node = h("article", { class: `bubble ${kind}`, tabindex: "-1" });
   if (event) node.classList.add("act");
   const words = text ? h("p", { class: "words" }, text) : null;
   node.append(h("span", { class: "unseen" }, speaker(kind, event), " "), ...(words ? [words] : []), h("footer", {}, moment(at)));
