@@ -1,0 +1,213 @@
+"""The served process with something wrong in it: `python -m tests.faults.served serve`.
+
+SERVED_FAULTS names what, as `fault` or `fault=value`, with commas. The product itself knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+FAULTS: dict[str, Callable[[str], None]] = {}
+
+
+def fault(apply: Callable[[str], None]) -> Callable[[str], None]:
+    FAULTS[apply.__name__] = apply
+    return apply
+
+
+def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put `make(what is there)` in place of what is there."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@fault
+def killed_before_ack(nth: str) -> None:
+    """Dies when its nth turn is committed and nobody has been told."""
+    from therapy import journal
+
+    turns = iter(range(1, int(nth)))
+
+    def make(original: Any) -> Any:
+        def tell(outcome: Any, result: Any) -> None:
+            if isinstance(result, journal.Appended) and next(turns, None) is None:
+                die()
+            original(outcome, result)
+
+        return tell
+
+    replace(journal, "_tell", make)
+
+
+@fault
+def killed_before_reply(_: str) -> None:
+    """Dies between a player's message that is stored and acknowledged, and its reply."""
+    from therapy.processor import ChatProcessor
+
+    def make(original: Any) -> Any:
+        async def answer_stored(*_: Any) -> None:
+            die()
+
+        return answer_stored
+
+    replace(ChatProcessor, "_answer_stored", make)
+
+
+@fault
+def pings_every(seconds: str) -> None:
+    """Dead connections are noticed after this long, in place of 20 s and 20 s more."""
+    import uvicorn
+
+    def make(original: Any) -> Any:
+        def config(*args: Any, **options: Any) -> Any:
+            patience = {"ws_ping_interval": float(seconds), "ws_ping_timeout": float(seconds)}
+            return original(*args, **{**options, **patience})
+
+        return config
+
+    replace(uvicorn, "Config", make)
+
+
+@fault
+def idle_after(seconds: str) -> None:
+    from chat import consumers
+
+    consumers.IDLE_SECONDS = float(seconds)  # type: ignore[assignment]
+
+
+@fault
+def clock_jumps(seconds: str) -> None:
+    """The wall clock jumps ahead on SIGUSR1 and back on SIGUSR2; time.monotonic() does not, as in life."""
+    import time_machine
+
+    travellers: list[Any] = []
+
+    def jump(number: int, _: Any) -> None:
+        import datetime
+
+        while travellers:
+            travellers.pop().stop()
+        if number == signal.SIGUSR1:
+            ahead = datetime.datetime.now(datetime.UTC) + timedelta(seconds=float(seconds))
+            travellers.append(time_machine.travel(ahead, tick=True))
+            travellers[-1].start()
+
+    signal.signal(signal.SIGUSR1, jump)
+    signal.signal(signal.SIGUSR2, jump)
+
+
+@fault
+def raises(where: str) -> None:
+    """A handler raises, with the player's words in its exception, whenever they ask it to."""
+    from chat.consumers import ChatConsumer
+    from therapy.processor import ChatProcessor
+
+    def is_asked(frame: Any) -> bool:
+        return "please raise" in str(getattr(frame, "content", ""))
+
+    def in_turn(original: Any) -> Any:
+        async def turn(self: Any, state: Any, incoming: Any, *rest: Any) -> Any:
+            if is_asked(incoming):
+                raise RuntimeError(incoming.content.text)
+            return await original(self, state, incoming, *rest)
+
+        return turn
+
+    def in_reader(original: Any) -> Any:
+        async def take(self: Any, frame: Any) -> None:
+            if is_asked(frame):
+                raise RuntimeError(frame.content.text)
+            await original(self, frame)
+
+        return take
+
+    if where == "turn":
+        replace(ChatProcessor, "_turn", in_turn)
+    else:
+        replace(ChatConsumer, "_take", in_reader)
+
+
+# --- bugs that the history checker must find ---------------------------------------------------------
+
+
+@fault
+def acks_before_commit(_: str) -> None:
+    """Turns are acknowledged, and every third transaction is never committed."""
+    from django.db import transaction
+
+    from therapy import journal
+
+    count = iter(range(1, 10**9))
+
+    def make(original: Any) -> Any:
+        def append(turns: Any) -> Any:
+            with transaction.atomic():
+                outcomes = list(original(turns))
+                transaction.set_rollback(next(count) % 3 == 0)
+            return outcomes
+
+        return append
+
+    replace(journal, "_append_together", make)
+
+
+@fault
+def drops_rows(_: str) -> None:
+    """Every seventh row is not inserted."""
+    from therapy import journal
+
+    count = iter(range(1, 10**9))
+    replace(journal, "_insert", lambda original: lambda rows: original([r for r in rows if next(count) % 7]))
+
+
+@fault
+def swaps_rows(_: str) -> None:
+    """The last two rows of every transaction are stored with each other's sequence number."""
+    from therapy import journal
+
+    def swapped(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        *others, one, two = rows
+        if one[1] != two[1]:
+            return rows
+        return [*others, (*one[:2], two[2], *one[3:]), (*two[:2], one[2], *two[3:])]
+
+    replace(journal, "_insert", lambda original: lambda rows: original(swapped(rows)))
+
+
+@fault
+def nudges_the_wrong_player(_: str) -> None:
+    """Every tenth reading of a log is of the next player's."""
+    from chat import delivery
+
+    count = iter(range(1, 10**9))
+
+    def make(original: Any) -> Any:
+        async def read_after(player_id: Any, cursor: int, limit: int) -> Any:
+            return await original(player_id + (next(count) % 10 == 0), cursor, limit)
+
+        return read_after
+
+    replace(delivery, "read_after", make)
+
+
+for named in filter(None, os.environ.get("SERVED_FAULTS", "").split(",")):
+    name, _, value = named.partition("=")
+    FAULTS[name](value)
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
