@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from .lexicon import Line, Pool
 
+#: Five words of one letter, framed by blanks: nothing shorter can be echoed.
+SHORTEST_ECHO = 11
+
 
 class Composer:
     """One reply in the making. The same `draw` gives the same choices."""
 
     __slots__ = ("_draw", "_said", "_slots", "_words", "may_ask", "offers", "parts")
 
-    def __init__(self, *, said: str, words: str, draw: int, slots: dict[str, str]) -> None:
+    def __init__(self, *, said: set[str], words: str, draw: int, slots: dict[str, str]) -> None:
         self._said, self._words, self._draw, self._slots = said, words, draw, slots
         self.parts: list[str] = []
         self.offers: tuple[str, ...] = ()
@@ -25,10 +28,11 @@ class Composer:
                 return True
         return False
 
-    def say_oldest(self, pool: Pool) -> None:
-        """Add the sentence that was said longest ago: for a conversation that has used up all that fits."""
+    def say_oldest(self, pool: Pool, lines: list[str]) -> None:
+        """Add the sentence said longest ago in `lines`: for a conversation that has used up all that fits."""
         usable = [line for line in pool if self._slots.keys() >= line.slots]
-        self._take(min(usable, key=lambda line: self._said.rfind(line.part)))
+        said = "\n".join(lines)
+        self._take(min(usable, key=lambda line: said.rfind(line.part)))
 
     def fill(self, **slots: str) -> None:
         self._slots.update(slots)
@@ -47,7 +51,7 @@ class Composer:
         start = self._next() % count if count else 0
         for i in range(count):
             line = pool[(start + i) % count]
-            if line.part in self._said or any(run in self._words for run in line.runs):
+            if line.part in self._said or self._echoes(line):
                 continue
             if not self.may_ask and line.is_question:
                 continue
@@ -55,12 +59,22 @@ class Composer:
                 return line
         return None
 
+    def _echoes(self, line: Line) -> bool:
+        words = self._words
+        if len(words) < SHORTEST_ECHO:
+            return False
+        for run in line.runs:  # noqa: SIM110  a loop is twice as fast as any() here
+            if run in words:
+                return True
+        return False
+
     def _take(self, line: Line) -> None:
         text = line.text
         if line.slots:
             text = text.format_map(self._slots).replace(" de el ", " del ").replace(" a el ", " al ")
-        self.parts.append(text[0].upper() + text[1:])
-        self._said += line.part
+            text = text[0].upper() + text[1:]
+        self.parts.append(text)
+        self._said.add(line.part)
         if line.offer and line.offer not in self.offers:
             self.offers = (*self.offers, line.offer)
 

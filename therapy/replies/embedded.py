@@ -12,12 +12,12 @@ from .base import Draft, ReplyRequest
 from .composing import Composer
 from .leading import CALMING
 from .lexicon import Lexicon, load
-from .listening import impression_of, possession
+from .listening import impression_of
 from .story import humanize
 from .thread import Memory, follow
 from .turn import Turn
 from .turns import answer
-from .wording import excerpt, normalize, words_only
+from .wording import READ_WHOLE, excerpt, normalize, words_only
 
 LANGUAGES = ("en", "es")
 
@@ -53,26 +53,23 @@ class EmbeddedEngine:
         slots = _slots(lexicon, request)
         if heard.people:
             slots["person"] = heard.people[-1].label
-        thing = possession(lexicon, request.text)
-        if thing:
-            slots["thing"] = thing
         if heard.lost or thread.lost:
             slots["lost"] = heard.lost or thread.lost
+        spoken = words_only(normalized if len(request.text) <= READ_WHOLE else normalize(request.text))
         composer = Composer(
             said=thread.said,
-            words=words_only(normalized if len(request.text) < 3000 else normalize(request.text)),
+            words=spoken,
             draw=crc32(normalized.encode(), request.seed & 0xFFFF_FFFF) + len(request.recent),
             slots=slots,
         )
-        return Turn(request, lexicon, heard, thread, composer, words)
+        return Turn(request, lexicon, heard, thread, composer, spoken.split())
 
     def _language(self, language: str, words: list[str]) -> str:
         """The player's setting, unless these words are plainly of the other language."""
+        if len(words) < 3 or not self._lexicons[language].common.isdisjoint(words):
+            return language
         other = "es" if language == "en" else "en"
-        spoken = set(words)
-        if len(spoken) > 2 and not spoken & self._lexicons[language].common:
-            return other if len(spoken & self._lexicons[other].common) > 1 else language
-        return language
+        return other if len(self._lexicons[other].common.intersection(words)) > 1 else language
 
 
 def _slots(lexicon: Lexicon, request: ReplyRequest) -> dict[str, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .lexicon import Entry, Pool
+from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, Entry, Pool
 from .turn import Turn
 
 CALMING = ("breathing", "grounding")
 #: Turns before an exercise is offered unasked. Anxious words don't wait.
 STEP_AFTER = {"low": 8, "medium": 6, "high": 4}
-#: Lines of the companion between two offers unasked, two summaries, two links.
-STEP_GAP, SUMMARY_GAP, LINK_GAP = 7, 8, 6
+#: Turns between two offers unasked, two summaries, two links, two mentions of a trusted adult.
+STEP_GAP, SUMMARY_GAP, LINK_GAP, ADULT_GAP = 7, 8, 6, 4
 SUMMARY_AFTER = 7
 #: Strength from which a topic counts as what the conversation is about.
 ESTABLISHED = 2.0
@@ -19,7 +19,11 @@ NO_STEPS_FOR, NO_QUESTIONS_FOR = 10, 5
 
 def lead_on(turn: Turn) -> None:
     composer = turn.composer
-    if turn.is_child and not _spoke_of(turn, "adult", 4) and composer.say(turn.lexicon.moves["child_adult"]):
+    if (
+        turn.is_child
+        and not _was_said(turn, NAMED_ADULT, ADULT_GAP)
+        and composer.say(turn.lexicon.moves["child_adult"])
+    ):
         return
     if _is_step_due(turn) and offer_step(turn, turn.focus.steps if turn.focus else ()):
         return
@@ -47,7 +51,7 @@ def _may_ask(turn: Turn) -> bool:
     """Never a third question in a row; a second one less often the gentler the player wants it."""
     if not turn.composer.may_ask:
         return False
-    asked = [line.rstrip().endswith("?") for line in turn.thread.lately[-2:]]
+    asked = [line.rstrip().endswith("?") for line in turn.thread.lines[-2:]]
     if asked == [True, True]:
         return False
     if not asked or not asked[-1]:
@@ -71,7 +75,7 @@ def _is_summary_due(turn: Turn) -> bool:
     thread = turn.thread
     if turn.is_child or thread.turns < SUMMARY_AFTER or turn.heard.signs & {"no_questions"}:
         return False
-    return not _spoke_of(turn, "summary", SUMMARY_GAP) and turn.composer.chance(2)
+    return not _was_said(turn, SUMMED_UP, SUMMARY_GAP) and turn.composer.chance(2)
 
 
 def _sum_up(turn: Turn) -> bool:
@@ -86,7 +90,7 @@ def _sum_up(turn: Turn) -> bool:
 
 def _link(turn: Turn) -> bool:
     """Back to something weighty from earlier that is not the matter at hand."""
-    if turn.is_child or _spoke_of(turn, "link", LINK_GAP):
+    if turn.is_child or _was_said(turn, LINKED, LINK_GAP):
         return False
     present = turn.focus.label if turn.focus else ""
     label = next((label for label in _labels(turn, at_least=0.8) if label != present), "")
@@ -118,8 +122,8 @@ def _people(turn: Turn) -> list[str]:
     return sorted(people, key=people.__getitem__, reverse=True)
 
 
-def _spoke_of(turn: Turn, matter: str, lines: int) -> bool:
-    return turn.thread.speaks(turn.lexicon.words[f"{matter}_marks"], lines)
+def _was_said(turn: Turn, move: str, turns: int) -> bool:
+    return turn.thread.since(turn.thread.signs, move) < turns
 
 
 # --- small steps ------------------------------------------------------------------------------------
@@ -137,7 +141,7 @@ def _is_step_due(turn: Turn) -> bool:
     if any(entry.is_bright for entry in (*turn.heard.cues, *turn.heard.feelings, *turn.facets)):
         return False
     is_refused = thread.since(thread.signs, "no_exercises") < NO_STEPS_FOR
-    return not is_refused and not _spoke_of(turn, "offer", STEP_GAP)
+    return not is_refused and not _was_said(turn, OFFERED, STEP_GAP)
 
 
 def offer_step(turn: Turn, *pools: Pool) -> bool:
@@ -145,7 +149,7 @@ def offer_step(turn: Turn, *pools: Pool) -> bool:
     composer = turn.composer
     for slug in turn.request.helped_before[:2]:
         name = turn.lexicon.exercises.get(slug)
-        if name and name not in turn.thread.said:
+        if name and not turn.thread.names(name):
             composer.fill(exercise=name)
             if composer.say(turn.moves("helped_before")):
                 composer.offers = (slug,)
@@ -154,6 +158,6 @@ def offer_step(turn: Turn, *pools: Pool) -> bool:
 
 
 def offer_calm(turn: Turn) -> None:
-    recently = _spoke_of(turn, "offer", 4)
+    recently = _was_said(turn, OFFERED, 4)
     turn.composer.say(turn.moves("calm_again" if recently else "calm"), turn.lexicon.moves["calm_again"])
     turn.composer.offers = CALMING

@@ -35,6 +35,23 @@ _FILES: dict[str, Kind] = {
 }
 
 
+OFFERED, SUMMED_UP, LINKED, NAMED_ADULT, TOLD_STORY = (
+    "offered",
+    "summed_up",
+    "linked",
+    "named_adult",
+    "told_story",
+)
+#: Moves that are made only now and then, by the pools whose sentences show that they were made.
+_SPOKEN = {
+    OFFERED: ("calm", "calm_again", "child_calm", "child_calm_again", "helped_before"),
+    SUMMED_UP: ("summaries",),
+    LINKED: ("links",),
+    NAMED_ADULT: ("child_adult",),
+    TOLD_STORY: ("story_both", "story_character", "story_world"),
+}
+
+
 class LexiconError(Exception):
     """A phrase file is wrong; the message names file and entry."""
 
@@ -76,6 +93,11 @@ class Entry:
     child: Pool = ()
     child_questions: Pool = ()
 
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """All but what is said to children."""
+        return (self.openings, self.reflections, self.questions, self.affirmations, self.again, self.steps)
+
 
 @dataclass(slots=True)
 class Lexicon:
@@ -94,7 +116,7 @@ class Lexicon:
     exercises: dict[str, str] = field(default_factory=dict)
     worlds: list[tuple[tuple[str, ...], Pool]] = field(default_factory=list)
     automaton: Any = None
-    voices: Any = None  # finds, in what the engine said, the topics it spoke of
+    voices: Any = None  # finds in what was said the sentences of this lexicon, and what they were about
 
 
 def load(language: str) -> Lexicon:
@@ -184,19 +206,46 @@ def _runs(piece: str) -> list[str]:
 
 
 def _voices(lexicon: Lexicon) -> Any:
-    """Topic names by the sentences that belong to them; `child` by the sentences said to children alone."""
-    topics: dict[str, set[str]] = {}
+    """What a companion's sentence tells about the conversation: topics, `child`, and the kinds of `_SPOKEN`."""
+    found: dict[str, set[str]] = {}
+    to_adults = _said_to_adults(lexicon)
     for entry in lexicon.entries.values():
+        topic = entry.parent or entry.name
         if entry.kind in ("topic", "facet"):
-            for line in (*entry.openings, *entry.reflections, *entry.questions):
-                topics.setdefault(line.part, set()).add(entry.parent or entry.name)
-        for line in (*entry.child, *entry.child_questions):
-            topics.setdefault(line.part, set()).add("child")
+            _mark(found, topic, entry.openings, entry.reflections, entry.questions)
+        _mark(found, OFFERED, entry.steps)
+        children = tuple(
+            line for line in (*entry.child, *entry.child_questions) if line.part not in to_adults
+        )
+        _mark(found, "child", children)
+    for kind, names in _SPOKEN.items():
+        _mark(found, kind, *(lexicon.moves[name] for name in names))
+    _mark(found, TOLD_STORY, *(lines for _, lines in lexicon.worlds))
     automaton = ahocorasick.Automaton()
-    for part, names in topics.items():
-        automaton.add_word(part, tuple(sorted(names)))
+    for line in _all_lines(lexicon):
+        automaton.add_word(line.part, (line.part, tuple(sorted(found.get(line.part, ())))))
     automaton.make_automaton()
     return automaton
+
+
+def _mark(found: dict[str, set[str]], kind: str, *pools: Pool) -> None:
+    for pool in pools:
+        for line in pool:
+            found.setdefault(line.part, set()).add(kind)
+
+
+def _all_lines(lexicon: Lexicon) -> list[Line]:
+    pools = [*lexicon.moves.values(), *(lines for _, lines in lexicon.worlds)]
+    for entry in lexicon.entries.values():
+        pools += [*entry.pools, entry.child, entry.child_questions]
+    return [line for pool in pools for line in pool]
+
+
+def _said_to_adults(lexicon: Lexicon) -> str:
+    pools = [pool for name, pool in lexicon.moves.items() if not name.startswith("child_")]
+    for entry in lexicon.entries.values():
+        pools += entry.pools
+    return "\n".join(line.text for pool in pools for line in pool)
 
 
 class _Keywords:

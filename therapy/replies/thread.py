@@ -2,57 +2,92 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from .base import Utterance
-from .lexicon import Lexicon
+from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, TOLD_STORY, Lexicon
 from .listening import Impression, listen
 
 #: How many lines' impressions are kept between turns; by hash, so that no words are.
 REMEMBERED_LINES = 16_384
 #: A topic loses this share of its strength with each turn that does not speak of it.
 FADING = 0.85
+_GROWTH = tuple(FADING**-turn for turn in range(64))
 #: What a detail adds to a topic that is already under way.
 DETAIL = 0.7
 #: What it adds that the companion spoke of a topic.
 VOICED = 0.4
-#: Companion lines that are looked at for what was offered, summed up, or told of the story lately.
-LATELY = 8
+#: Lines in which nothing is repeated, and those of them whose matter counts: what is older lives on in `echo`.
+RECENT_LINES, HEARD_LINES = 24, 16
+
+
+_SIGNS = frozenset({"child", OFFERED, SUMMED_UP, LINKED, NAMED_ADULT, TOLD_STORY})
+
+#: What is kept of a player's line: topics with weights, topics of details, people, signs, acts, whom they lost.
+Trace = tuple[
+    tuple[tuple[str, float], ...],
+    tuple[str, ...],
+    tuple[str, ...],
+    tuple[str, ...],
+    tuple[str, ...],
+    str,
+]
+#: What is kept of a companion's line: the sentences in it, by their parts, and what they were about.
+Voiced = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class Memory:
-    """Impressions of lines already heard, so that a conversation is not read anew each turn. Holds hashes, no words."""
+    """Traces of lines already heard, so that a conversation is not read anew each turn. Holds hashes, no words."""
 
     def __init__(self, lexicon: Lexicon, capacity: int = REMEMBERED_LINES) -> None:
         self._lexicon, self._capacity = lexicon, capacity
-        self._known: OrderedDict[int, Impression] = OrderedDict()
-        self._voiced: dict[int, frozenset[str]] = {}
+        self._traces: dict[int, Trace] = {}
+        self._voiced: dict[int, Voiced] = {}
 
-    def voiced(self, text: str) -> frozenset[str]:
-        """The topics of a line that the companion said."""
+    def recall(self, text: str) -> Trace:
+        """The trace of a player's line."""
         key = hash(text)
-        known = self._voiced.get(key)
-        if known is None:
-            found = frozenset(name for _, names in self._lexicon.voices.iter(text) for name in names)
-            if len(self._voiced) >= self._capacity:
-                self._voiced.clear()
-            known = self._voiced[key] = found
-        return known
+        trace = self._traces.get(key)
+        if trace is None:
+            self._make_room(self._traces)
+            trace = self._traces[key] = _trace(listen(self._lexicon, text))
+        return trace
 
-    def recall(self, text: str) -> Impression:
+    def voiced(self, text: str) -> Voiced:
+        """What a line of the companion was made of."""
         key = hash(text)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = listen(self._lexicon, text)
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-        return known
+        voiced = self._voiced.get(key)
+        if voiced is None:
+            self._make_room(self._voiced)
+            found = [value for _, value in self._lexicon.voices.iter(text)]
+            kinds = dict.fromkeys(kind for _, kinds in found for kind in kinds)
+            voiced = self._voiced[key] = (tuple(part for part, _ in found), tuple(kinds))
+        return voiced
+
+    def _make_room(self, known: dict[int, Any]) -> None:
+        if len(known) >= self._capacity:
+            known.pop(next(iter(known)))
+
+
+NOTHING: Trace = ((), (), (), (), (), "")
+
+
+def _trace(heard: Impression) -> Trace:
+    trace = (
+        tuple(heard.topics.items()),
+        tuple(facet.parent for facet in heard.facets),
+        tuple(dict.fromkeys(person.label for person in heard.people)),
+        tuple(heard.signs),
+        tuple(dict.fromkeys(act.name for act in heard.acts)),
+        heard.lost,
+    )
+    return NOTHING if trace == NOTHING else trace
 
 
 @dataclass(slots=True)
 class Thread:
-    """`topics` holds strengths; `people`, `signs` and `acts` the turn in which each was last heard."""
+    """`topics` holds strengths; `named`, `people`, `signs` and `acts` the turn in which each was last heard or said."""
 
     turns: int = 0
     topics: dict[str, float] = field(default_factory=dict)
@@ -61,55 +96,72 @@ class Thread:
     signs: dict[str, int] = field(default_factory=dict)
     acts: dict[str, int] = field(default_factory=dict)
     lost: str = ""
-    said: str = ""
-    lately: tuple[str, ...] = ()
+    said: set[str] = field(default_factory=set)  # parts of the lexicon's sentences
+    lines: list[str] = field(default_factory=list)  # the companion's, oldest first
 
     def since(self, heard_at: dict[str, int], name: str) -> int:
         """Turns since `name` was heard; a large number where it never was."""
         return self.turns - heard_at.get(name, -1000)
 
-    def speaks(self, marks: tuple[str, ...], lines: int) -> bool:
-        """Whether one of the companion's last lines holds one of these mark words."""
-        said = "\n".join(self.lately[-lines:]).lower()
-        return any(mark in said for mark in marks)
+    def names(self, name: str) -> bool:
+        """Whether the companion has spoken this name (of a character, a world, an exercise)."""
+        return any(name in line for line in self.lines)
 
-    def add(self, heard: Impression) -> None:
+    def add(self, trace: Trace) -> None:
+        """What the player said; newer words weigh more, and `settle` brings all strengths down to today's scale."""
         self.turns += 1
-        topics, turns = self.topics, self.turns
-        for name in topics:
-            topics[name] *= FADING
-        for name, weight in heard.topics.items():
-            topics[name] = topics.get(name, 0.0) + weight
-            self.named[name] = turns
-        for facet in heard.facets:
-            if facet.parent in topics:
-                topics[facet.parent] += DETAIL
-                self.named[facet.parent] = turns
-        for person in heard.people:
-            self.people[person.label] = turns
-        for sign in heard.signs:
+        if trace is NOTHING:
+            return
+        turns, topics = self.turns, self.topics
+        topics_heard, details, people, signs, acts, lost = trace
+        if topics_heard:
+            for name, weight in topics_heard:
+                topics[name] = topics.get(name, 0.0) + weight * _GROWTH[turns]
+                self.named[name] = turns
+        for name in details:
+            if name in topics:
+                topics[name] += DETAIL * _GROWTH[turns]
+                self.named[name] = turns
+        for label in people:
+            self.people[label] = turns
+        for sign in signs:
             self.signs[sign] = turns
-        for act in heard.acts:
-            self.acts[act.name] = turns
-        self.lost = heard.lost or self.lost
+        for act in acts:
+            self.acts[act] = turns
+        if lost:
+            self.lost = lost
 
-    def echo(self, voiced: frozenset[str]) -> None:
+    def echo(self, kinds: tuple[str, ...]) -> None:
         """What the companion took up stays under way, even when the line that began it is too long ago to be seen."""
-        for name in voiced:
-            if name == "child":
+        for name in kinds:
+            if name in _SIGNS:
                 self.signs[name] = self.turns
             else:
-                self.topics[name] = self.topics.get(name, 0.0) + VOICED
+                self.topics[name] = self.topics.get(name, 0.0) + VOICED * _GROWTH[self.turns]
                 self.named.setdefault(name, self.turns)
+
+    def settle(self) -> None:
+        scale = 1.0 / _GROWTH[self.turns]
+        for name in self.topics:
+            self.topics[name] *= scale
 
 
 def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
-    thread, said = Thread(), []
-    for line in recent:
+    thread = Thread()
+    older = min(len(recent), RECENT_LINES) - HEARD_LINES
+    sentences: list[tuple[str, ...]] = []
+    for i, line in enumerate(recent[-RECENT_LINES:]):
+        text = line.text
         if line.speaker == "companion":
-            said.append(line.text)
-            thread.echo(memory.voiced(line.text))
+            parts, kinds = memory.voiced(text)
+            thread.lines.append(text)
+            sentences.append(parts)
+            if kinds and i >= older:
+                thread.echo(kinds)
+        elif i < older:
+            thread.turns += 1
         else:
-            thread.add(memory.recall(line.text))
-    thread.said, thread.lately = "\n".join(said), tuple(said[-LATELY:])
+            thread.add(memory.recall(text))
+    thread.said.update(*sentences)
+    thread.settle()
     return thread

@@ -23,10 +23,11 @@ class Turn:
     heard: Impression
     thread: Thread
     composer: Composer
-    words: list[str]
+    spoken: list[str]  # the message's words, normalized, without marks
     focus: Entry | None = None
     named: Entry | None = None  # the topic that this very message names most
     facets: list[Entry] = field(default_factory=list)
+    is_child: bool = False
     source: Entry | None = None  # what the reflection came from, for a question that goes with it
 
     @property
@@ -36,16 +37,8 @@ class Turn:
         return (*topics, *dict.fromkeys(feeling.name for feeling in heard.feelings))
 
     @property
-    def is_child(self) -> bool:
-        return "child" in self.heard.signs or "child" in self.thread.signs
-
-    @property
     def is_anxious(self) -> bool:
         return "anxious" in self.heard.signs
-
-    @property
-    def spoken(self) -> list[str]:
-        return [word for word in self.words if word not in ".,"]
 
     def moves(self, name: str) -> Pool:
         """A pool of the moves; a child gets the child's version where there is one."""
@@ -55,6 +48,7 @@ class Turn:
     def settle(self) -> None:
         """Find the topic: what was named now, helped by its details and by what the conversation is about."""
         heard, thread, entries = self.heard, self.thread, self.lexicon.entries
+        self.is_child = "child" in heard.signs or "child" in thread.signs
         alive = {name for name, at in thread.named.items() if thread.turns - at < STAYS}
         scores = dict(heard.topics)
         for facet in heard.facets:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 
 from .leading import lead_on, offer_calm, offer_step, questions_unwelcome
-from .lexicon import Entry, Pool
+from .lexicon import TOLD_STORY, Entry, Pool
+from .listening import possession
 from .story import voice
 from .turn import Turn
 
 LONG = 1_500
+#: Turns between two sentences of the story.
+STORY_GAP = 6
 #: Acts of this weight are answered whatever else the message holds.
 FIRM = 2.0
 #: A topic of this weight is met as such when it first comes up, before any detail of it.
@@ -45,7 +48,7 @@ def answer(turn: Turn) -> None:
     elif not act:
         lead_on(turn)
     if not turn.composer.parts:
-        turn.composer.say_oldest(turn.lexicon.moves["reflections"])
+        turn.composer.say_oldest(turn.lexicon.moves["reflections"], turn.thread.lines)
 
 
 # --- acts: what calls for an answer of its own ------------------------------------------------------
@@ -87,8 +90,8 @@ def _unspoken_act(turn: Turn) -> Entry | None:
 def _is_foreign(turn: Turn, letters: list[str]) -> bool:
     if sum(letter > "ɏ" for letter in letters) * 2 > len(letters):
         return True
-    spoken = set(turn.words)
-    return len(spoken & turn.lexicon.foreign) > 1 and not len(spoken & turn.lexicon.common) > 1
+    foreign, common = turn.lexicon.foreign, turn.lexicon.common
+    return len(foreign.intersection(turn.spoken)) > 1 >= len(common.intersection(turn.spoken))
 
 
 def _answer_act(turn: Turn, act: Entry) -> None:
@@ -111,7 +114,7 @@ def _answer_act(turn: Turn, act: Entry) -> None:
 
 def _reflect(turn: Turn) -> None:
     composer = turn.composer
-    if turn.thread.said and turn.request.text == _last_words(turn):
+    if turn.thread.lines and turn.request.text == _last_words(turn):
         composer.say(turn.moves("repeated"))
         return
     if len(turn.request.text) > LONG:
@@ -149,6 +152,8 @@ def _general(turn: Turn) -> list[Pool]:
     asked = turn.moves("asked") if turn.request.text.rstrip().endswith("?") else ()
     pools: list[Pool] = [asked]
     if not turn.is_child and turn.composer.chance(2):
+        if thing := possession(turn.lexicon, turn.request.text):
+            turn.composer.fill(thing=thing)
         pools += [turn.moves("people") if turn.heard.people else (), turn.moves("things")]
     return [*pools, turn.moves("reflections"), turn.moves("invitations")]
 
@@ -167,10 +172,9 @@ def _tell_story(turn: Turn) -> None:
         return
     names = [composer.slot(name) for name in ("character", "world")]
     general = (moves["story_world"] if names[1] else ()) + (moves["story_character"] if names[0] else ())
-    if any(name not in turn.thread.said for name in names if name):
+    if any(name and not turn.thread.names(name) for name in names):
         composer.say(moves["story_both"] if all(names) else (), general)
         return
-    scenes = voice(turn.lexicon, request.world_id)
-    lately = "\n".join(turn.thread.lately)
-    if not any(line.part in lately for line in (*scenes, *general, *moves["story_both"])):
+    if turn.thread.since(turn.thread.signs, TOLD_STORY) >= STORY_GAP:
+        scenes = voice(turn.lexicon, request.world_id)
         composer.say(scenes if composer.chance(2) else (), general, scenes)

@@ -7,6 +7,7 @@ import unicodedata
 
 #: Longer messages are read at both ends: people begin with the matter and end with the point.
 READ_HEAD, READ_TAIL = 2000, 1000
+READ_WHOLE = READ_HEAD + READ_TAIL
 
 _ELONGATED = re.compile(r"([a-zñ])\1{2,}")
 _ACCENTED = "áàâäãéèêëíìîïóòôöõúùûüñç"
@@ -31,7 +32,7 @@ def normalize(text: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    if len(text) <= READ_HEAD + READ_TAIL:
+    if len(text) <= READ_WHOLE:
         return text
     return f"{text[:READ_HEAD]} . {text[-READ_TAIL:]}"
 
