@@ -36,6 +36,7 @@ class ChatServer(Server):
     @ws_factory.setter
     def ws_factory(self, factory: WebSocketFactory) -> None:
         factory.protocol = ChatProtocol
+        factory.setProtocolOptions(failByDrop=False)  # else too big a frame is a cut connection, not a 1009
         self._ws_factory = factory
 
     def kill_all_applications(self) -> Any:
