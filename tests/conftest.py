@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import connections
 
 from tests.clients import Device
+from therapy.database import READERS, WRITER, in_database
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """PostgreSQL does not drop a database that somebody is connected to."""
+    yield
+    for executor in (READERS, WRITER):
+        executor.shutdown()
+    for connection in connections.all(initialized_only=True):
+        if getattr(connection, "pool", None) is not None:
+            connection.close_pool()
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +54,10 @@ def _fresh_process() -> Iterator[None]:
     yield
     from channels.layers import channel_layers
 
-    from chat.connections import connections
+    from chat.connections import connections as sockets
 
     forget_players()
-    connections.clear()
+    sockets.clear()
     channel_layers.backends.clear()
 
 
@@ -88,7 +100,7 @@ async def connect(token_of: Callable[..., str]) -> AsyncIterator[Callable[..., A
 
     async def connect(player: AbstractBaseUser | None = None, **options: Any) -> Device:
         if player is not None and "token" not in options:
-            options["bearer"] = await asyncio.to_thread(token_of, player)
+            options["bearer"] = await in_database(token_of, player)
         device = await Device.connect(**options)
         devices.append(device)
         return device

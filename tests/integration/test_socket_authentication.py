@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import jwt
@@ -11,6 +10,7 @@ from django.conf import settings as django_settings
 from django.db import OperationalError
 
 from tests.clients import Device
+from therapy.database import in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +24,7 @@ async def turned_away(**options) -> tuple[dict, int, str]:
 
 
 async def token_for(player, token_of, **options) -> str:
-    return await asyncio.to_thread(token_of, player, **options)
+    return await in_database(token_of, player, **options)
 
 
 def resigned(token: str, key: str | None = None, algorithm: str = "HS256", **changes) -> str:

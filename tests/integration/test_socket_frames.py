@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.frames import MALFORMED, padded_to
+from therapy.database import in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -207,7 +208,7 @@ async def test_frames_beyond_a_full_inbox_are_refused_not_dropped(ana, connect, 
 
 async def test_fresh_token_of_the_same_player_renews_the_socket(ana, connect, token_of):
     device = await connect(ana)
-    fresh = await asyncio.to_thread(token_of, ana, lifetime=timedelta(minutes=30))
+    fresh = await in_database(token_of, ana, lifetime=timedelta(minutes=30))
     await device.send("authenticate", id="a1", content={"token": fresh})
     answer = await device.receive_until(event="authenticated")
     ends_at = datetime.fromisoformat(answer["content"]["token_expires_at"])
@@ -217,14 +218,14 @@ async def test_fresh_token_of_the_same_player_renews_the_socket(ana, connect, to
 
 async def test_token_of_another_player_is_refused(ana, cleo, connect, token_of):
     device = await connect(ana)
-    await device.send("authenticate", content={"token": await asyncio.to_thread(token_of, cleo)})
+    await device.send("authenticate", content={"token": await in_database(token_of, cleo)})
     problem = await device.error()
     assert (problem["code"], problem["field"]) == ("token_of_another", "content.token")
 
 
 async def test_socket_stays_its_players_after_another_token_was_refused(ana, cleo, connect, token_of):
     device = await connect(ana)
-    await device.send("authenticate", content={"token": await asyncio.to_thread(token_of, cleo)})
+    await device.send("authenticate", content={"token": await in_database(token_of, cleo)})
     await device.error()
     await device.ask("Hello there")
     assert (await connect(cleo)).welcome["metadata"]["seq"] == 0
@@ -233,7 +234,7 @@ async def test_socket_stays_its_players_after_another_token_was_refused(ana, cle
 @pytest.mark.parametrize("kind", ["garbage", "expired"])
 async def test_bad_token_renews_nothing_and_the_socket_lives_on(ana, connect, token_of, kind):
     device = await connect(ana)
-    expired = await asyncio.to_thread(token_of, ana, lifetime=timedelta(seconds=-1))
+    expired = await in_database(token_of, ana, lifetime=timedelta(seconds=-1))
     await device.send("authenticate", id="a1", content={"token": expired if kind == "expired" else "x.y.z"})
     assert (await device.error())["code"] == ("token_expired" if kind == "expired" else "token_invalid")
     assert await device.ask("Are you still there?")
