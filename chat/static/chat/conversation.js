@@ -12,7 +12,7 @@ export class Conversation {
   #unstored = new Set();
   #pause = null;
 
-  /** `on` holds state(name), welcome(text), caughtUp(), earlier(exists), settings(kept), ended(). */
+  /** `on` holds state(name), caughtUp(), earlier(exists), settings(kept), ended(). */
   constructor({ api, urls, view, help, on }) {
     Object.assign(this, { api, urls, view, help, on });
     this.outbox = new Outbox(api.session.owner);
@@ -99,8 +99,7 @@ export class Conversation {
     this.on.state(state);
   }
 
-  async #welcome({ content, metadata }) {
-    this.on.welcome(content.text);
+  async #welcome({ metadata }) {
     this.newest = metadata.seq ?? 0;
     this.#pump();
     if (metadata.resumed === false) await this.#catchUp(metadata.history_path ?? this.urls.messagesUrl);

@@ -10,7 +10,7 @@ export class Cursor {
   }
 
   has(seq) {
-    return (seq > this.first && seq <= this.value) || this.#ahead.has(seq);
+    return seq <= this.value || this.#ahead.has(seq);
   }
 
   /** True where the frame is new. */
@@ -36,6 +36,6 @@ export class Cursor {
 
   #advance() {
     while (this.#ahead.delete(this.value + 1)) this.value += 1;
-    for (const seq of this.#ahead) if (seq > this.first && seq <= this.value) this.#ahead.delete(seq);
+    for (const seq of this.#ahead) if (seq <= this.value) this.#ahead.delete(seq);
   }
 }

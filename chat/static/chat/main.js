@@ -75,7 +75,7 @@ function showChat() {
   $("intro").hidden = true;
   $("earlier").hidden = true;
   view.clear();
-  conversation = new Conversation({ api, urls, view, help, on: { state: showState, welcome: showWelcome, caughtUp, earlier, settings, ended } });
+  conversation = new Conversation({ api, urls, view, help, on: { state: showState, caughtUp, earlier, settings, ended } });
   conversation.start();
   $("words").focus();
 }
@@ -144,10 +144,6 @@ function showState(state) {
   $("banner-words").textContent = sentence ? t(sentence) : "";
   $("banner-action").textContent = action ? t(action) : "";
   $("banner").hidden = !sentence;
-}
-
-function showWelcome(text) {
-  $("welcome").textContent = text;
 }
 
 /** A replay is not news: what comes is read out only from here on. */

@@ -8,6 +8,9 @@ import { currentLanguage, t } from "./strings.js";
 
 const STARTS_AN_EXERCISE = /^ex_(?!.*_(complete|next|back|stop)$)[a-z0-9_]+$/;
 
+/** Answers that the panel shows, and the conversation need not. */
+const SAID_ELSEWHERE = new Set(["settings_updated"]);
+
 export class View {
   #choices = [];
   #cards = [];
@@ -104,8 +107,8 @@ export class View {
   }
 
   #theirs(frame) {
-    const { text, elements } = frame.content;
-    if (!text && !elements.length) return null;
+    const { text, elements, event } = frame.content;
+    if ((!text && !elements.length) || SAID_ELSEWHERE.has(event)) return null;
     const node = bubble(frame.metadata.safety?.crisis ? "theirs crisis" : "theirs", { text }, frame.timestamp);
     if (frame.role === "system") node.classList.add("quietly");
     node.querySelector("footer").before(...renderElements(elements, (element, button) => this.acts.choose(element, button)));

@@ -1,0 +1,86 @@
+"""Take the pictures of docs/screenshots: `python -m tests.journeys.screenshots`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.journeys.chat_page import ChatPage
+from tests.journeys.conftest import FLAGS, chromium
+from tests.journeys.people import PLAYERS
+from tests.journeys.served import CHECKOUT, Served, prepare_database
+
+PICTURES = CHECKOUT / "docs" / "screenshots"
+PHONE = {"width": 390, "height": 780}
+DESKTOP = {"width": 1200, "height": 760}
+
+
+def take(page: Page, name: str) -> None:
+    page.wait_for_timeout(600)  # fades
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def chat(page: Page, url: str, player: str) -> None:
+    conversation = ChatPage(page, url).enter(player)
+    conversation.ask("It was a long day and I can't switch off")
+    conversation.ask("I'm anxious about the exam tomorrow")
+    take(page, "chat")
+
+
+def exercise(page: Page, url: str, player: str) -> None:
+    conversation = ChatPage(page, url).enter(player)
+    conversation.ask("I'm anxious about tomorrow")
+    page.locator("[data-id=ex_breathing]").click()
+    conversation.button("Begin").click()
+    page.wait_for_timeout(2500)
+    take(page, "exercise")
+    page.locator("[data-id=ex_breathing_complete]").click()
+    page.locator(".progress-line").wait_for()
+
+
+def crisis(page: Page, url: str, player: str) -> None:
+    ChatPage(page, url).enter(player).ask("I want to die")
+    take(page, "crisis")
+
+
+def admin(page: Page, url: str, _: str) -> None:
+    page.goto(f"{url}/admin/therapy/progressmarker/")
+    page.locator("#id_username").fill("ben")
+    page.locator("#id_password").fill("ben-demo-pass")
+    page.locator("[type=submit]").click()
+    page.locator("#result_list").wait_for()
+    take(page, "admin")
+
+
+def take_all(browser: Browser, url: str) -> None:
+    scenes = (
+        (chat, DESKTOP, "light"),
+        (exercise, PHONE, "dark"),
+        (crisis, PHONE, "light"),
+        (admin, DESKTOP, "light"),
+    )
+    for (scene, viewport, scheme), player in zip(scenes, PLAYERS, strict=False):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, locale="en-US")
+        scene(context.new_page(), url, player)
+        context.close()
+
+
+def main() -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        directory = Path(name)
+        prepare_database(directory / "prepared.sqlite3")
+        server = Served(directory, directory / "prepared.sqlite3")
+        server.start()
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try:
+            take_all(browser, server.url)
+        finally:
+            browser.close()
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
