@@ -101,10 +101,10 @@ class ChatConsumer(LeanConsumer):
             await self._turn_away(found)
             return
         self.identity, self.standing = found
-        self.player_id = self.identity.player_id
         self.throttle = Throttle(self.connection_id)
-        self.delivery = Delivery(self.player_id, self.send_message)
+        self.delivery = Delivery(self.identity.player_id, self.send_message)
         self.inbox: asyncio.Queue[tuple[IncomingMessage, float] | None] = asyncio.Queue()
+        self.player_id = self.identity.player_id  # from here on there is something to leave (gone)
         self.wants_typing = self._option("typing").lower() in _TRUE
         self.wants_stream = self._option("stream").lower() in _TRUE
         upkeep.start()
