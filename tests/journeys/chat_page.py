@@ -22,10 +22,10 @@ class ChatPage:
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
 
-    def enter(self, name: str) -> ChatPage:
+    def enter(self, name: str, password: str = PASSWORD) -> ChatPage:
         """Open the page, log in, and wait until the conversation stands."""
         self.open()
-        self.log_in(name)
+        self.log_in(name, password)
         self.is_connected()
         return self
 

@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = tmp_path_factory.mktemp("journeys") / "prepared.sqlite3"
-    prepare_database(database)
+    prepare_database(database, players=len(PLAYERS))
     return database
 
 

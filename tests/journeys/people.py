@@ -6,7 +6,7 @@ PASSWORD = "a-quiet-walk-by-the-river"
 PLAYERS = tuple(f"ana{number}" for number in range(1, 31))
 
 
-def prepare() -> None:
+def prepare(names: tuple[str, ...]) -> None:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.hashers import make_password
     from django.core.management import call_command
@@ -17,7 +17,7 @@ def prepare() -> None:
     call_command("demo", verbosity=0)
     User = get_user_model()
     password = make_password(PASSWORD)
-    players = User.objects.bulk_create(User(username=name, password=password) for name in PLAYERS)
+    players = User.objects.bulk_create(User(username=name, password=password) for name in names)
     ben = User.objects.get(username="ben")
     for player in players:
         CareAssignment.objects.create(clinician=ben, player=player)
@@ -25,9 +25,10 @@ def prepare() -> None:
 
 if __name__ == "__main__":
     import os
+    import sys
 
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    prepare()
+    prepare(PLAYERS[: int(sys.argv[1])])

@@ -29,9 +29,9 @@ def environment(database: Path, port: int) -> dict[str, str]:
     return os.environ | given | {"LOG_LEVEL": "WARNING"}
 
 
-def prepare_database(database: Path) -> None:
-    """Migrated, with the demo people and the players of `tests.journeys.people`."""
-    command = [sys.executable, "-m", "tests.journeys.people"]
+def prepare_database(database: Path, *, players: int) -> None:
+    """Migrated, with the demo people and as many of the players of `tests.journeys.people`."""
+    command = [sys.executable, "-m", "tests.journeys.people", str(players)]
     subprocess.run(command, cwd=CHECKOUT, env=environment(database, 0), check=True, stdout=subprocess.DEVNULL)
 
 
