@@ -101,7 +101,7 @@ class ChatConsumer(LeanConsumer):
             await self._turn_away(found)
             return
         self.identity, self.standing = found
-        self.throttle = Throttle(self.connection_id)
+        self.throttle = Throttle()
         self.delivery = Delivery(self.identity.player_id, self.send_message)
         self.inbox: asyncio.Queue[tuple[IncomingMessage, float] | None] = asyncio.Queue()
         self.player_id = self.identity.player_id  # from here on there is something to leave (gone)
@@ -198,7 +198,6 @@ class ChatConsumer(LeanConsumer):
         player_id = self.player_id
         del self.player_id
         await connections.disconnect(player_id, self)
-        self.throttle.forget()
         self.inbox.put_nowait(None)
         log.info(
             "ws_disconnect",

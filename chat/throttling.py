@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 
 from django.conf import settings
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-
-_storage = MemoryStorage()
-_limiter = MovingWindowRateLimiter(_storage)
 
 
 @lru_cache(maxsize=8)
@@ -20,18 +18,25 @@ def _limit(notation: str) -> RateLimitItem:
 
 
 class Throttle:
-    """The window of one connection."""
+    """The window of one connection: when its last frames came, as many as are let through.
 
-    def __init__(self, connection_id: str) -> None:
-        self.limit = _limit(settings.CHAT_RATE_LIMIT)
-        self.connection_id = connection_id
+    Only the notation is the `limits` package's. Its storage is made for counters that outlive a connection and
+    cost more than the frames that are counted.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        limit = _limit(settings.CHAT_RATE_LIMIT)
+        self._seconds = limit.get_expiry()
+        self._amount = limit.amount
+        self._came_at: deque[float] = deque()
+        self._clock = clock
 
     def retry_after_ms(self) -> int | None:
         """Count a frame; None lets it through, else milliseconds until one would be."""
-        if _limiter.hit(self.limit, self.connection_id):
-            return None
-        resets_at = _limiter.get_window_stats(self.limit, self.connection_id).reset_time
-        return max(1, int((resets_at - time.time()) * 1000) + 1)  # a frame just at the end is still inside
-
-    def forget(self) -> None:
-        _limiter.clear(self.limit, self.connection_id)
+        now, came_at = self._clock(), self._came_at
+        while came_at and came_at[0] <= now - self._seconds:
+            came_at.popleft()
+        if len(came_at) >= self._amount:
+            return max(1, math.ceil((came_at[0] + self._seconds - now) * 1000))
+        came_at.append(now)
+        return None

@@ -1,29 +1,30 @@
 from __future__ import annotations
 
 import pytest
-import time_machine
 
 from chat.throttling import Throttle
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def shift(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
 def clock():
-    with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as traveller:
-        yield traveller
+    return Clock()
 
 
 @pytest.fixture
 def throttle(settings, clock):
     settings.CHAT_RATE_LIMIT = "3/2second"
-    made: list[Throttle] = []
-
-    def make(name: str = "one") -> Throttle:
-        made.append(Throttle(name))
-        return made[-1]
-
-    yield make
-    for throttle in made:
-        throttle.forget()
+    return lambda: Throttle(clock)
 
 
 def spend(throttle: Throttle, count: int) -> list[int | None]:
@@ -72,15 +73,8 @@ def test_refused_frames_do_not_lengthen_the_wait(throttle, clock):
 
 
 def test_connections_do_not_count_each_others_frames(throttle):
-    spend(throttle("one"), 3)
-    assert throttle("two").retry_after_ms() is None
-
-
-def test_forgotten_connection_starts_anew(throttle):
-    found = throttle()
-    spend(found, 3)
-    found.forget()
-    assert found.retry_after_ms() is None
+    spend(throttle(), 3)
+    assert throttle().retry_after_ms() is None
 
 
 def test_limit_comes_from_the_settings(settings, throttle):
@@ -89,6 +83,4 @@ def test_limit_comes_from_the_settings(settings, throttle):
 
 
 def test_default_lets_10_frames_through_in_2_seconds(clock):
-    found = Throttle("default")
-    assert [wait is None for wait in spend(found, 11)] == [True] * 10 + [False]
-    found.forget()
+    assert [wait is None for wait in spend(Throttle(clock), 11)] == [True] * 10 + [False]
