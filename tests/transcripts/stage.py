@@ -49,7 +49,9 @@ def load_scripts() -> list[Script]:
 def play(script: Script, *, seed: int = 1) -> list[PlayedTurn]:
     recent: list[Utterance] = []
     turns = []
-    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in script.settings.items()}
+    settings = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in script.settings.items()
+    }
     for number, text in enumerate(script.player, start=1):
         request = ReplyRequest(
             text, tuple(recent[-RECENT_LINES:]), is_low=number in script.low, seed=seed + number, **settings

@@ -29,7 +29,7 @@ def lead_on(turn: Turn) -> None:
         return
     if _is_summary_due(turn) and _sum_up(turn):
         return
-    if _may_ask(turn):
+    if may_ask(turn):
         if not (turn.source is None and composer.chance(3) and _link(turn)):
             composer.say(*_questions(turn))
         return
@@ -47,7 +47,7 @@ def questions_unwelcome(turn: Turn) -> bool:
     return asked_to_stop or "no_questions" in turn.heard.signs
 
 
-def _may_ask(turn: Turn) -> bool:
+def may_ask(turn: Turn) -> bool:
     """Never a third question in a row; a second one less often the gentler the player wants it."""
     if not turn.composer.may_ask:
         return False
@@ -65,7 +65,8 @@ def _questions(turn: Turn) -> list[Pool]:
     if turn.is_child:
         return [source.child_questions if source else (), turn.moves("questions")]
     topic = focus.questions if focus and (focus is source or turn.composer.chance(3)) else ()
-    return [source.questions if source else (), topic, turn.moves("followups"), turn.moves("questions")]
+    detail = turn.moves("thing_questions") if turn.composer.slot("thing") and turn.composer.chance(2) else ()
+    return [source.questions if source else detail, topic, turn.moves("followups"), turn.moves("questions")]
 
 
 # --- summaries and links ----------------------------------------------------------------------------

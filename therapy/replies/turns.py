@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .leading import lead_on, offer_calm, offer_step, questions_unwelcome
+from .leading import lead_on, may_ask, offer_calm, offer_step, questions_unwelcome
 from .lexicon import TOLD_STORY, Entry, Pool
 from .listening import possession
 from .story import voice
@@ -105,7 +105,7 @@ def _answer_act(turn: Turn, act: Entry) -> None:
         offer_step(turn, act.steps, turn.focus.steps if turn.focus else ())
     if turn.is_child:
         composer.say(act.child_questions)
-    elif not turn.request.is_low:
+    elif not turn.request.is_low and may_ask(turn):
         composer.say(act.questions)
 
 
@@ -149,12 +149,16 @@ def _found(turn: Turn) -> list[Entry]:
 
 
 def _general(turn: Turn) -> list[Pool]:
-    asked = turn.moves("asked") if turn.request.text.rstrip().endswith("?") else ()
-    pools: list[Pool] = [asked]
-    if not turn.is_child and turn.composer.chance(2):
-        if thing := possession(turn.lexicon, turn.request.text):
-            turn.composer.fill(thing=thing)
-        pools += [turn.moves("people") if turn.heard.people else (), turn.moves("things")]
+    """For what no entry tells: a detail of the player's own, else a plain sign of having read it."""
+    if turn.is_child:
+        return [turn.moves("reflections"), turn.moves("invitations")]
+    pools: list[Pool] = [turn.moves("asked") if turn.request.text.rstrip().endswith("?") else ()]
+    thing = possession(turn.lexicon, turn.request.text)
+    if thing and not turn.thread.names(thing):
+        turn.composer.fill(thing=thing)
+        pools.append(turn.moves("things"))
+    if turn.heard.people:
+        pools.append(turn.moves("people"))
     return [*pools, turn.moves("reflections"), turn.moves("invitations")]
 
 
