@@ -94,13 +94,18 @@ async def _nothing(*_: Any) -> None:
 
 @dataclass(slots=True)
 class _Act:
-    """One frame on its way through a turn, however often it is tried. `shown` is an answer that went out unstored."""
+    """One frame on its way through a turn, however often it is tried. `shown` is an answer that went out unstored.
+
+    `heard` is what had been heard when the frame was assessed: while it stands, so does the `assessment`.
+    """
 
     incoming: IncomingMessage
     said_id: str
     answer_id: str
     listener: Listener
     shown: Reply | None = None
+    heard: tuple[Heard, ...] = ()
+    assessment: Assessment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +161,7 @@ class ChatProcessor:
         """
         player_id = get_user_model()._meta.pk.to_python(player_id)
         act = _Act(incoming, said_id or f"msg_{new_id()}", f"msg_{new_id()}", listener)
-        state = self.sessions.known(player_id)
-        assessment = self._assess(state, incoming)
+        assessment = self._assess(self.sessions.known(player_id), act)
         turn = asyncio.ensure_future(self._locked(player_id, act))
         if not assessment.is_crisis:
             return await asyncio.shield(turn)
@@ -173,10 +177,10 @@ class ChatProcessor:
 
         Empty where none is seen.
         """
-        assessment = self._assess(self.sessions.known(player_id), incoming)
+        act = _Act(incoming, f"msg_{new_id()}", f"msg_{new_id()}", Listener())
+        assessment = self._assess(self.sessions.known(player_id), act)
         if not assessment.is_crisis:
             return Answers([])
-        act = _Act(incoming, f"msg_{new_id()}", f"msg_{new_id()}", Listener())
         return self._answer_unstored(player_id, act, assessment)
 
     async def finish(self, player_id: Any) -> int:
@@ -188,7 +192,7 @@ class ChatProcessor:
         async with self.sessions.turn(player_id):
             for said, incoming in await in_database(awaiting_reply, player_id):
                 state = await self.sessions.load(player_id)
-                assessment = self._assess(state, incoming)
+                assessment = self._assess(state, _Act(incoming, said.id, "", Listener()))
                 session, effects = await self.sessions.context_for(state, incoming, self.clock())
                 situation = Situation(state, session, assessment, said.id, self.clock())
                 reply = await decide(situation, incoming, self.answerer.answer)
@@ -242,7 +246,7 @@ class ChatProcessor:
 
     async def _turn(self, state: PlayerState, act: _Act) -> Answers:
         now, incoming = self.clock(), act.incoming
-        assessment = self._assess(state, incoming)
+        assessment = self._assess(state, act)
         session, session_effects = await self.sessions.context_for(state, incoming, now)
         situation = Situation(state, session, assessment, act.said_id, now)
 
@@ -332,12 +336,15 @@ class ChatProcessor:
             return self.answerer.answer
         return lambda request: self.answerer.stream(request, on_delta, listener.on_void)
 
-    def _assess(self, state: PlayerState | None, incoming: IncomingMessage) -> Assessment:
+    def _assess(self, state: PlayerState | None, act: _Act) -> Assessment:
         """Needs nothing but the process."""
-        if not isinstance(incoming, UserMessage):
+        if not isinstance(act.incoming, UserMessage):
             return CALM
         heard = tuple(state.heard) if state else ()
-        return self.personalization.detect_crisis_situation(incoming.content.text, heard)
+        if act.assessment is None or heard != act.heard:
+            act.heard = heard
+            act.assessment = self.personalization.detect_crisis_situation(act.incoming.content.text, heard)
+        return act.assessment
 
     def _note_crisis(self, player_id: Any, assessment: Assessment) -> None:
         self.on_crisis(assessment)
