@@ -17,7 +17,7 @@ from .story import humanize
 from .thread import Memory, follow
 from .turn import Turn
 from .turns import answer
-from .wording import READ_WHOLE, excerpt, normalize, words_only
+from .wording import excerpt, normalize, words_only
 
 LANGUAGES = ("en", "es")
 
@@ -55,7 +55,7 @@ class EmbeddedEngine:
             slots["person"] = heard.people[-1].label
         if heard.lost or thread.lost:
             slots["lost"] = heard.lost or thread.lost
-        spoken = words_only(normalized if len(request.text) <= READ_WHOLE else normalize(request.text))
+        spoken = words_only(request.text, normalized)
         composer = Composer(
             said=thread.said,
             words=spoken,
@@ -66,10 +66,11 @@ class EmbeddedEngine:
 
     def _language(self, language: str, words: list[str]) -> str:
         """The player's setting, unless these words are plainly of the other language."""
-        if len(words) < 3 or not self._lexicons[language].common.isdisjoint(words):
+        own = len(self._lexicons[language].common.intersection(words))
+        if own > 1 or len(words) < 3:
             return language
         other = "es" if language == "en" else "en"
-        return other if len(self._lexicons[other].common.intersection(words)) > 1 else language
+        return other if len(self._lexicons[other].common.intersection(words)) > own + 1 else language
 
 
 def _slots(lexicon: Lexicon, request: ReplyRequest) -> dict[str, str]:

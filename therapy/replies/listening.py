@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .lexicon import Entry, Lexicon
-from .wording import excerpt, normalize
+from .wording import READ_NOW, excerpt, normalize
 
 #: A death and a person so many characters apart belong together ("my mother died", "lost my mother").
 NEAR = 12
@@ -35,8 +35,8 @@ class Impression:
         return not (self.topics or self.feelings or self.cues or self.people)
 
 
-def listen(lexicon: Lexicon, text: str) -> Impression:
-    return impression_of(lexicon, normalize(excerpt(text)))
+def listen(lexicon: Lexicon, text: str, ends: tuple[int, int] = READ_NOW) -> Impression:
+    return impression_of(lexicon, normalize(excerpt(text, ends)))
 
 
 def impression_of(lexicon: Lexicon, normalized: str) -> Impression:

@@ -8,6 +8,7 @@ from typing import Any
 from .base import Utterance
 from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, TOLD_STORY, Lexicon
 from .listening import Impression, listen
+from .wording import READ_BEFORE
 
 #: How many lines' impressions are kept between turns; by hash, so that no words are.
 REMEMBERED_LINES = 16_384
@@ -18,6 +19,8 @@ _GROWTH = tuple(FADING**-turn for turn in range(64))
 DETAIL = 0.7
 #: What it adds that the companion spoke of a topic.
 VOICED = 0.4
+#: Characters of a companion's line that are looked at; the engine's own never reach it.
+READ_OF_COMPANION = 600
 #: Lines in which nothing is repeated, and those of them whose matter counts: what is older lives on in `echo`.
 RECENT_LINES, HEARD_LINES = 24, 16
 
@@ -51,7 +54,7 @@ class Memory:
         trace = self._traces.get(key)
         if trace is None:
             self._make_room(self._traces)
-            trace = self._traces[key] = _trace(listen(self._lexicon, text))
+            trace = self._traces[key] = _trace(listen(self._lexicon, text, READ_BEFORE))
         return trace
 
     def voiced(self, text: str) -> Voiced:
@@ -60,7 +63,7 @@ class Memory:
         voiced = self._voiced.get(key)
         if voiced is None:
             self._make_room(self._voiced)
-            found = [value for _, value in self._lexicon.voices.iter(text)]
+            found = [value for _, value in self._lexicon.voices.iter(text[:READ_OF_COMPANION])]
             kinds = dict.fromkeys(kind for _, kinds in found for kind in kinds)
             voiced = self._voiced[key] = (tuple(part for part, _ in found), tuple(kinds))
         return voiced

@@ -6,10 +6,11 @@ import re
 import unicodedata
 
 #: Longer messages are read at both ends: people begin with the matter and end with the point.
-READ_HEAD, READ_TAIL = 2000, 1000
-READ_WHOLE = READ_HEAD + READ_TAIL
+#: Characters of head and tail, for the message at hand and for one that was answered before.
+READ_NOW, READ_BEFORE = (1500, 700), (400, 200)
 
-_ELONGATED = re.compile(r"([a-zñ])\1{2,}")
+_ELONGATED = re.compile(r"([a-zñ]|[^\w\s.,])\1{2,}")
+_UNSPOKEN = re.compile(r"[^\w\s'’.,;:!?-]+")
 _ACCENTED = "áàâäãéèêëíìîïóòôöõúùûüñç"
 
 
@@ -31,12 +32,16 @@ def normalize(text: str) -> str:
     return f" {' '.join(text.split())} "
 
 
-def excerpt(text: str) -> str:
-    if len(text) <= READ_WHOLE:
-        return text
-    return f"{text[:READ_HEAD]} . {text[-READ_TAIL:]}"
+def excerpt(text: str, ends: tuple[int, int] = READ_NOW) -> str:
+    head, tail = ends
+    return text if len(text) <= head + tail else f"{text[:head]} . {text[-tail:]}"
 
 
-def words_only(normalized: str) -> str:
-    """Without the marks, for comparing runs of words across commas."""
+def words_only(text: str, normalized: str) -> str:
+    """All words of `text`, normalized and without marks, for comparing runs of words across commas.
+
+    `normalized` is what was read of it, and spares the work where that was all.
+    """
+    if len(text) > sum(READ_NOW):
+        normalized = normalize(_UNSPOKEN.sub(" ", text))
     return normalized.replace(" .", "").replace(" ,", "")
