@@ -6,18 +6,18 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
 
 from chat import metrics
+from chat.auth import Identity
+from chat.delivery import Delivery
+from chat.hotpath import LeanConsumer
 from chat.layer import Nudges, shared_layer
 from chat.protocol import CloseCode
 from therapy.messages import OutgoingMessage
-
-if TYPE_CHECKING:
-    from chat.consumers import ChatConsumer
 
 log = structlog.get_logger()
 
@@ -31,16 +31,36 @@ def group_name(player_id: Any) -> str:
     return "player." + hashlib.blake2b(str(player_id).encode(), digest_size=16).hexdigest()
 
 
+class Socket(Protocol):
+    """What is asked of a connection here."""
+
+    connection_id: str
+    delivery: Delivery
+    identity: Identity
+    standing: Any
+    is_open: bool
+    is_busy: bool
+
+    async def join(self, group: str) -> None: ...
+    async def leave(self, group: str) -> None: ...
+    async def send_message(self, message: OutgoingMessage) -> None: ...
+    async def close_for(self, code: CloseCode, reason: str) -> None: ...
+    async def check_identity(self) -> None: ...
+    def hear_of(self, event: dict[str, str]) -> None: ...
+    def heard_of_head(self, head: int) -> None: ...
+    def tick(self) -> None: ...
+
+
 class ConnectionManager:
     """player_id -> its open sockets in this process. Each socket is in its player's channel group as well."""
 
     def __init__(self) -> None:
-        self._sockets: dict[Any, list[ChatConsumer]] = {}
+        self._sockets: dict[Any, list[Socket]] = {}
         self._count = 0
         self._nudges = Nudges()
         self.is_draining = False
 
-    def __iter__(self) -> Iterator[ChatConsumer]:
+    def __iter__(self) -> Iterator[Socket]:
         return iter([socket for sockets in self._sockets.values() for socket in sockets])
 
     def __len__(self) -> int:
@@ -50,14 +70,14 @@ class ConnectionManager:
     def is_full(self) -> bool:
         return bool(self._count >= settings.CHAT_MAX_CONNECTIONS)
 
-    def of(self, player_id: Any) -> tuple[ChatConsumer, ...]:
+    def of(self, player_id: Any) -> tuple[Socket, ...]:
         """The player's sockets, oldest first."""
         return tuple(self._sockets.get(player_id, ()))
 
     def player_ids(self) -> list[Any]:
         return list(self._sockets)
 
-    async def connect(self, player_id: Any, socket: ChatConsumer) -> None:
+    async def connect(self, player_id: Any, socket: Socket) -> None:
         """Add a socket to its player's, here and in the channel group; where they become too many, the oldest goes."""
         self._tell(player_id, {"type": "socket.opened", "id": socket.connection_id})
         self._sockets.setdefault(player_id, []).append(socket)
@@ -66,7 +86,7 @@ class ConnectionManager:
         metrics.CONNECTIONS_OPEN.inc()
         await socket.join(group_name(player_id))
 
-    async def disconnect(self, player_id: Any, socket: ChatConsumer) -> None:
+    async def disconnect(self, player_id: Any, socket: Socket) -> None:
         """Safe to call more than once."""
         sockets = self._sockets.get(player_id, [])
         if socket not in sockets:
@@ -86,14 +106,12 @@ class ConnectionManager:
         if shared_layer() is not None:
             self._nudges.tell(group_name(player_id), event)
 
-    async def send_json(self, to: ChatConsumer | Any, message: OutgoingMessage) -> None:
+    async def send_json(self, to: Socket | Any, message: OutgoingMessage) -> None:
         """Send to one socket, or to all sockets a player has here."""
-        from chat.consumers import ChatConsumer
-
-        for socket in (to,) if isinstance(to, ChatConsumer) else self.of(to):
+        for socket in (to,) if isinstance(to, LeanConsumer) else self.of(to):
             await socket.send_message(message)
 
-    def broadcast_to_player(self, player_id: Any, seq: int, *, but: ChatConsumer | None = None) -> None:
+    def broadcast_to_player(self, player_id: Any, seq: int, *, but: Socket | None = None) -> None:
         """Tell all of a player's sockets, in every process, that their log has grown to `seq`.
 
         Carries no text: each socket then sends what the log holds after its own cursor.

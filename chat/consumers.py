@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,22 +12,20 @@ import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.urls import reverse
-from django.utils.module_loading import import_string
 
 from chat import metrics, protocol
 from chat.auth import Identity, NotAuthenticatedError, authenticate, confirm
 from chat.connections import SOCKETS_PER_PLAYER, connections
 from chat.delivery import REPLAY_MAX, Delivery
 from chat.hotpath import LeanConsumer
+from chat.processing import finish_turns, processor
 from chat.protocol import Authenticate, CloseCode, Frame, FrameError, Ping
 from chat.throttling import Throttle
 from chat.upkeep import upkeep
-from therapy.crisis.assessment import Assessment
 from therapy.database import in_database
 from therapy.journal import JournalError, arrival
 from therapy.messages import TEXT_MAX, IncomingMessage, OutgoingMessage, UserMessage, new_id, utc_now
-from therapy.processor import Answers, ChatProcessor, Listener
-from therapy.replies.relay import Outcome
+from therapy.processor import Answers, Listener
 from therapy.sessions import RefusedError
 
 log = structlog.get_logger()
@@ -40,34 +37,6 @@ EXPIRY_NOTICE = timedelta(seconds=60)
 STALLED_SECONDS = 10.0
 BEHIND_MAX = 256
 _TRUE = {"1", "true", "yes"}
-
-
-def _count_outcome(outcome: Outcome) -> None:
-    metrics.ENGINE_OUTCOMES.labels(outcome.engine, outcome.kind).inc()
-    if outcome.kind != "answered":
-        log.warning("engine_outcome", engine=outcome.engine, reason=outcome.kind, rule=outcome.detail)
-
-
-def _count_crisis(assessment: Assessment) -> None:
-    metrics.CRISIS_DETECTED.labels(assessment.level.label).inc()
-
-
-@lru_cache(maxsize=1)
-def processor() -> ChatProcessor:
-    """The process's processor, with the engine that CHAT_REPLY_ENGINE names."""
-    engine = import_string(settings.CHAT_REPLY_ENGINE)()
-    return ChatProcessor(engine=engine, on_crisis=_count_crisis, on_outcome=_count_outcome)
-
-
-async def finish_turns(player_id: Any) -> None:
-    """Answer what was stored without an answer when a process ended."""
-    try:
-        last_seq = await processor().finish(player_id)
-    except Exception as error:
-        log.error("finishing_failed", player_id=str(player_id), exc_info=error)
-    else:
-        if last_seq:
-            connections.broadcast_to_player(player_id, last_seq)
 
 
 class ChatConsumer(LeanConsumer):

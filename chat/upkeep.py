@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from chat.auth import standings
 from chat.connections import connections, group_name
 from chat.layer import check_health, health
+from chat.processing import finish_turns
 from therapy.crisis.notices import send_due_notices
 from therapy.database import in_database, work_tidily
 from therapy.journal import heads_of, players_awaiting_reply
@@ -132,8 +133,6 @@ async def end_those_revoked() -> None:
 
 async def finish_abandoned() -> None:
     """Answer what another process stored and could not answer any more."""
-    from chat.consumers import finish_turns
-
     for player_id in await in_database(players_awaiting_reply, utc_now() - FINISH_AFTER):
         await finish_turns(player_id)
 

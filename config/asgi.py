@@ -12,7 +12,7 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  (needs Django set up)
 
 from chat.auth import JWTAuthMiddleware, OriginCheck  # noqa: E402
-from chat.consumers import processor  # noqa: E402
+from chat.processing import processor  # noqa: E402
 from chat.routing import Admission, websocket_urlpatterns  # noqa: E402
 from chat.upkeep import lifespan  # noqa: E402
 

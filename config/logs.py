@@ -65,8 +65,13 @@ class LibraryFormatter(logging.Formatter):
             "logger": record.name,
             "event": str(record.msg).splitlines()[0][:200] if record.msg else "",
         }
-        if record.exc_info and record.exc_info[1]:
-            line["exception"], line["where"] = describe(record.exc_info[1])
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            line["exception"], line["where"] = describe(error)
+            if str(error) and str(error) in str(
+                record.msg
+            ):  # a library made the exception's text its template
+                line["event"] = "exception"
         return orjson.dumps(line).decode()
 
 

@@ -35,7 +35,7 @@ def _light_hashes(settings: Any) -> None:
 
 def forget_players() -> None:
     """What is kept of players is forgotten, as in another process; the engine, slow to load, stays."""
-    from chat.consumers import processor
+    from chat.processing import processor
     from therapy.sessions import SessionIntegrationManager
 
     if processor.cache_info().currsize:

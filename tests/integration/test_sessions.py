@@ -135,7 +135,7 @@ async def test_garbage_session_is_unknown(ana, connect, session_id):
 
 
 async def test_sessions_remember_their_own_conversation(ana, connect):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     device = await connect(ana)
     await device.ask("About the harbour", metadata={"world_id": "harbour"})
@@ -146,7 +146,7 @@ async def test_sessions_remember_their_own_conversation(ana, connect):
 
 
 async def test_danger_is_remembered_across_sessions(ana, connect):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     device = await connect(ana)
     await device.ask("I want to kill myself tonight", metadata={"world_id": "harbour"})
@@ -160,7 +160,7 @@ async def test_danger_is_remembered_across_sessions(ana, connect):
 
 
 async def test_closed_session_is_unknown_and_the_next_frame_opens_another(ana, ben, connect):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     device = await connect(ana)
     session_id = (await device.ask("Hello there"))["session_id"]

@@ -56,7 +56,7 @@ async def test_words_are_different_also_after_a_reconnect(ana, connect, another_
 
 
 async def test_engine_is_told_character_world_and_recent_lines(ana, connect, monkeypatch):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     asked = []
 
@@ -73,7 +73,7 @@ async def test_engine_is_told_character_world_and_recent_lines(ana, connect, mon
 
 
 async def test_crisis_never_reaches_an_engine(ana, connect, monkeypatch):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     async def answer(request):
         raise AssertionError("asked an engine")
