@@ -62,10 +62,12 @@ def served(browser: Browser, prepared: Path, tmp_path_factory: pytest.TempPathFa
     server.stop()
 
 
-@pytest.fixture
-def own_server(browser: Browser, prepared: Path, tmp_path: Path) -> Iterator[Served]:
-    """A server that the journey may stop."""
-    server = Served(tmp_path, prepared)
+@pytest.fixture(scope="package")
+def own_server(
+    browser: Browser, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A server that a journey may stop, and starts again."""
+    server = Served(tmp_path_factory.mktemp("restarted"), prepared)
     server.start()
     yield server
     server.stop(signal.SIGKILL)

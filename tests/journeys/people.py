@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PASSWORD = "a-quiet-walk-by-the-river"
-PLAYERS = tuple(f"ana{number}" for number in range(1, 31))
+PLAYERS = tuple(f"ana{number}" for number in range(1, 61))
 
 
 def prepare(names: tuple[str, ...]) -> None:

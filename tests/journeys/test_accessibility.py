@@ -118,7 +118,8 @@ def test_focus_can_be_seen(served: Served, new_page: Callable[..., Page]) -> Non
     page.goto(served.url)
     for _ in range(3):
         page.keyboard.press("Tab")
-        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+        outline = page.evaluate("getComputedStyle(document.activeElement).outline")
+        assert "solid 3px" in outline
 
 
 def test_screen_reader_hears_news_but_not_the_replay(chat: ChatPage) -> None:

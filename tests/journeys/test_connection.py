@@ -62,18 +62,44 @@ def test_words_written_after_a_crash_survive_a_reload(
 
 
 def test_more_messages_at_once_than_the_rate_limit_allows_all_arrive(chat: ChatPage) -> None:
-    # given somebody without a connection who writes a lot
-    chat.page.context.set_offline(True)
-    chat.page.evaluate("dispatchEvent(new Event('offline'))")
+    # given somebody who writes line after line; when they are more than a connection may send
     texts = [f"line {number}" for number in range(14)]
-    # when more is sent at once than a connection may send
     for text in texts:
         chat.say(text)
-    chat.page.context.set_offline(False)
     # then all arrives, in order, each once
     expect(chat.unconfirmed).to_have_count(0, timeout=20_000)
     expect(chat.said).to_have_text(texts)
     assert [m["content"]["text"] for m in chat.stored() if m["role"] == "user"] == texts
+
+
+@pytest.mark.parametrize("reaches_server", [False, True], ids=["on_the_way_there", "on_the_way_back"])
+def test_message_whose_confirmation_is_lost_arrives_once(chat: ChatPage, reaches_server: bool) -> None:
+    # given a connection that breaks at the first message, before or after it reached the server
+    connections: list[WebSocketRoute] = []
+
+    def breaks_once(socket: WebSocketRoute) -> None:
+        connections.append(socket)
+        server = socket.connect_to_server()
+        if len(connections) > 1:
+            return
+
+        def cut(text: str | bytes) -> None:
+            if reaches_server:
+                server.send(text)
+            socket.close(code=1012)
+
+        socket.on_message(cut)
+
+    chat.page.route_web_socket("**/ws/chat*", breaks_once)
+    chat.page.reload()
+    chat.is_connected()
+    # when the player writes
+    chat.say("Did you get this?")
+    # then it is there once, and answered once
+    expect(chat.answers).to_have_count(1)
+    expect(chat.unconfirmed).to_have_count(0)
+    expect(chat.said).to_have_text(["Did you get this?"])
+    assert [message["role"] for message in chat.stored()] == ["user", "assistant"]
 
 
 def history_frame(seq: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def test_somebody_who_wants_to_die_sees_whom_to_call(chat: ChatPage) -> None:
     assert card[0] == "tel:911"
     assert {"tel:988", "sms:988"} <= set(card)
     expect(answer.locator(".words")).to_contain_text("988")
+    # and nobody asks her to rate it
+    expect(chat.button("Was this helpful?")).to_have_count(0)
     # and help stays in sight while the conversation goes on
     chat.ask("I don't know any more")
     expect(chat.page.get_by_role("region", name="Help, right now")).to_be_visible()

@@ -6,9 +6,10 @@ const MARGIN_PX = 12;
 
 export class Log {
   #order = new WeakMap();
+  #stuck = true;
 
   constructor(scroller, list, newest) {
-    Object.assign(this, { scroller, list, newest });
+    Object.assign(this, { scroller, list, newest, isLive: false });
     this.newest.addEventListener("click", () => this.toEnd());
     this.scroller.addEventListener("scroll", () => this.isAtEnd() && (this.newest.hidden = true), { passive: true });
     // The keyboard of a phone, or a text field that grows, must not push the last words out of sight.
@@ -16,12 +17,18 @@ export class Log {
     this.scroller.addEventListener("scroll", () => (this.#stuck = this.isAtEnd()), { passive: true });
   }
 
-  #stuck = true;
-
   clear() {
     this.list.replaceChildren();
     this.newest.hidden = true;
     this.#stuck = true;
+    this.isLive = false;
+  }
+
+  /** A replay is over. Until then nothing is scrolled or announced, which a thousand times would take long. */
+  goLive() {
+    if (this.isLive) return;
+    this.isLive = true;
+    this.toEnd();
   }
 
   get last() {
@@ -36,7 +43,7 @@ export class Log {
 
   /** `order` is the sequence number; Infinity for what has none yet and stays at the end. */
   place(node, order) {
-    const stay = this.#stuck;
+    const stay = this.#stuck && this.isLive;
     this.#order.set(node, order);
     let before = this.list.lastElementChild;
     while (before && (before === node || this.orderOf(before) > order)) before = before.previousElementSibling;

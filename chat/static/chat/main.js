@@ -148,7 +148,7 @@ function showState(state) {
 
 /** A replay is not news: what comes is read out only from here on. */
 function caughtUp() {
-  view.isLive = true;
+  log.goLive();
   const isNew = conversation.newest === 0 && $("intro").hidden;
   if (isNew && currentLanguage() !== "en") conversation.set({ language: currentLanguage() });
   $("intro").hidden = false;
@@ -169,6 +169,7 @@ function settings(kept) {
 
 const hurry = () => conversation?.connection.hurry();
 addEventListener("online", hurry);
+addEventListener("offline", hurry);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hurry());
 $("banner-action").addEventListener("click", hurry);
 $("words").addEventListener("input", () => conversation?.connection.state === "paused" && hurry());

@@ -5,6 +5,7 @@ import { SessionEnded } from "./api.js";
 
 const STABLE_MS = 10_000;
 const ANSWER_MS = 10_000;
+const RENEW_BEFORE_MS = 90_000;
 
 /** Full jitter: a thousand pages that lost the same server do not come back together. */
 export function backoff(attempt, random = Math.random) {
@@ -119,7 +120,7 @@ export class Connection {
   #planRenewal() {
     clearTimeout(this.#timers.renew);
     const left = this.api.session.until - Date.now();
-    this.#timers.renew = setTimeout(() => this.renew(), Math.max(1_000, left - 90_000));
+    this.#timers.renew = setTimeout(() => this.renew(), Math.max(left - RENEW_BEFORE_MS, left / 2, 1_000));
   }
 
   /** A dead line says nothing; only a missing answer tells. */

@@ -18,15 +18,13 @@ export class View {
   #unstored = new Map();
   #exercise;
 
-  /** `isLive` is false while a replay comes in: its frames are no news. `acts` holds choose(button), rate(content), again(id) and discard(id). */
+  /** `acts` holds choose(button), rate(content), again(id) and discard(id). */
   constructor({ log, dots, acts }) {
     Object.assign(this, { log, dots, acts });
-    this.isLive = false;
     this.feedback = feedbackControl((content) => acts.rate(content));
   }
 
   clear() {
-    this.isLive = false;
     this.log.clear();
     this.#choices = [];
     this.#cards = [];
@@ -46,9 +44,9 @@ export class View {
       this.typing(false);
       if (isNewest) this.#takeTurn(node, frame);
     }
-    const wasAtEnd = this.log.isAtEnd();
+    const wasAtEnd = this.log.isLive && this.log.isAtEnd();
     this.log.place(node, order);
-    if (!isNewest || !this.isLive) return undefined;
+    if (!isNewest || !this.log.isLive) return undefined;
     // A button that went must not take the keyboard's place in the page with it.
     if (hadFocus && document.activeElement === document.body) node.focus({ preventScroll: true });
     if (wasAtEnd) this.log.bringToView(node);
@@ -128,11 +126,13 @@ export class View {
     this.#choices = [...node.querySelectorAll(".choices:not(.exercise-choices)")];
     this.#cards.push(...node.querySelectorAll(".exercise"));
     const about = types.has("instruction") || types.has("progress") ? this.#exercise : undefined;
-    if (frame.role !== "system" && !isOpen(this.feedback)) this.#moveFeedback(node, about);
+    if (isOpen(this.feedback) || frame.role === "system") return;
+    this.feedback.remove();
+    // Nobody in danger is asked to rate the answer.
+    if (frame.metadata.engine !== "crisis") this.#askFeedback(node, about);
   }
 
-  #moveFeedback(node, about) {
-    this.feedback.remove();
+  #askFeedback(node, about) {
     this.feedback = feedbackControl((content) => this.acts.rate({ ...content, ...(about && { about }) }));
     node.querySelector("footer").append(this.feedback);
   }
