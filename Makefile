@@ -27,8 +27,33 @@ serve: setup
 	DEBUG=0 $(BIN)/python manage.py serve
 
 test: setup lint
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
-	$(BIN)/python -m tests.coverage_floors
+	$(BIN)/python -m pytest -m "not faults" --cov --cov-report=
+	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage report --fail-under=100 --include=chat/protocol.py,therapy/crisis/detector.py,privacy/encryption.py
+
+# What breaks: kills, cuts, stopped services. FAULTS=long for the long form.
+faults: setup
+	$(BIN)/python -m pytest -m faults
+
+# A thousand sockets with churn for MINUTES.
+soak: setup
+	$(BIN)/python -m tests.faults.soak
+
+bench: setup
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.crisis
+	$(BIN)/python -m benchmarks.replies
+	$(BIN)/python -m benchmarks.recommendations
+
+transcripts: setup
+	$(BIN)/python -m tests.transcripts
+
+train-crisis: setup
+	$(BIN)/python -m therapy.crisis.training
+
+# CRISIS_SET=file.jsonl measures another labelled set.
+eval-crisis: setup
+	$(BIN)/python -m therapy.crisis.evaluation
 
 lint: setup
 	$(BIN)/ruff check .
