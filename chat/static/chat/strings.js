@@ -150,7 +150,7 @@ const SPANISH = {
   welcome: "Conectado al chat terapéutico. Aquí estás a salvo.",
   introTitle: "Hola, {name}",
   introLead: "Tómate tu tiempo. Puedes escribir lo que haya, con las palabras que vengan.",
-  introAnxious: "Estoy nervioso por mañana",
+  introAnxious: "Tengo ansiedad por mañana",
   introSleep: "No puedo dormir",
   introTalk: "Solo quiero hablar",
   waiting: "Esperando para enviarse",
