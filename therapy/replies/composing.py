@@ -47,15 +47,15 @@ class Composer:
         return " ".join(self.parts)
 
     def _fresh(self, pool: Pool) -> Line | None:
-        count = len(pool)
-        start = self._next() % count if count else 0
-        for i in range(count):
-            line = pool[(start + i) % count]
-            if line.part in self._said or self._echoes(line):
+        """One that was not said, is no echo, and has all it needs; from a drawn place on, round the pool."""
+        if not pool:
+            return None
+        said, slots = self._said, self._slots
+        start = self._next() % len(pool)
+        for line in pool[start:] + pool[:start]:
+            if line.part in said or (line.slots and not line.slots <= slots.keys()):
                 continue
-            if not self.may_ask and line.is_question:
-                continue
-            if not line.slots or line.slots <= self._slots.keys():
+            if (self.may_ask or not line.is_question) and not self._echoes(line):
                 return line
         return None
 

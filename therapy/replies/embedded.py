@@ -12,12 +12,12 @@ from .base import Draft, ReplyRequest
 from .composing import Composer
 from .leading import CALMING
 from .lexicon import Lexicon, load
-from .listening import impression_of
+from .listening import Impression, listen
 from .story import humanize
-from .thread import Memory, follow
+from .thread import Memory, Thread, follow
 from .turn import Turn
 from .turns import answer
-from .wording import excerpt, normalize, words_only
+from .wording import words_only
 
 LANGUAGES = ("en", "es")
 
@@ -44,37 +44,38 @@ class EmbeddedEngine:
         return turn.themes, CALMING if turn.is_anxious else ()
 
     def _hear(self, request: ReplyRequest) -> Turn:
-        normalized = normalize(excerpt(request.text))
-        words = normalized.split()
-        language = self._language(request.language, words)
-        lexicon = self._lexicons[language]
-        heard = impression_of(lexicon, normalized)
+        lexicon, language = self._lexicons[request.language], request.language
+        normalized, heard = listen(lexicon, request.text)
+        text = words_only(request.text, normalized)
+        spoken = text.split()
+        if self._is_other_language(language, spoken):
+            language = "es" if language == "en" else "en"
+            lexicon = self._lexicons[language]
+            normalized, heard = listen(lexicon, request.text)
         thread = follow(self._memories[language], request.recent)
-        slots = _slots(lexicon, request)
-        if heard.people:
-            slots["person"] = heard.people[-1].label
-        if heard.lost or thread.lost:
-            slots["lost"] = heard.lost or thread.lost
-        spoken = words_only(request.text, normalized)
         composer = Composer(
             said=thread.said,
-            words=spoken,
+            words=text,
             draw=crc32(normalized.encode(), request.seed & 0xFFFF_FFFF) + len(request.recent),
-            slots=slots,
+            slots=_slots(lexicon, request, heard, thread),
         )
-        return Turn(request, lexicon, heard, thread, composer, spoken.split())
+        return Turn(request, lexicon, heard, thread, composer, spoken)
 
-    def _language(self, language: str, words: list[str]) -> str:
-        """The player's setting, unless these words are plainly of the other language."""
+    def _is_other_language(self, language: str, words: list[str]) -> bool:
+        """Whether these words are plainly not of the player's setting but of the other language."""
         own = len(self._lexicons[language].common.intersection(words))
         if own > 1 or len(words) < 3:
-            return language
-        other = "es" if language == "en" else "en"
-        return other if len(self._lexicons[other].common.intersection(words)) > own + 1 else language
+            return False
+        other = self._lexicons["es" if language == "en" else "en"]
+        return len(other.common.intersection(words)) > own + 1
 
 
-def _slots(lexicon: Lexicon, request: ReplyRequest) -> dict[str, str]:
+def _slots(lexicon: Lexicon, request: ReplyRequest, heard: Impression, thread: Thread) -> dict[str, str]:
     slots = {}
+    if heard.people:
+        slots["person"] = heard.people[-1].label
+    if heard.lost or thread.lost:
+        slots["lost"] = heard.lost or thread.lost
     if request.character_id:
         slots["character"] = humanize(request.character_id, lexicon.words["unnamed"][0])
     if request.world_id:

@@ -16,7 +16,7 @@ import ahocorasick
 
 from .wording import normalize
 
-Kind = Literal["topic", "facet", "feeling", "cue", "person", "act", "sign", "self", "other"]
+Kind = Literal["topic", "facet", "feeling", "cue", "person", "act", "sign", "self", "other", "stretched"]
 Pool = tuple["Line", ...]
 
 SLOTS = frozenset({"person", "thing", "lost", "earlier", "first", "second", "character", "world", "exercise"})
@@ -65,10 +65,7 @@ class Line:
     part: str
     runs: tuple[str, ...]
     offer: str | None = None
-
-    @property
-    def is_question(self) -> bool:
-        return self.text.endswith("?")
+    is_question: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +128,9 @@ def load(language: str) -> Lexicon:
     _add_moves(lexicon, _read(folder / "moves.toml"))
     _add(lexicon, found, "speaks of self", "self", {"keywords": lexicon.words["self"]})
     _add(lexicon, found, "speaks of another", "other", {"keywords": lexicon.words["other"]})
+    _add(lexicon, found, "stretched", "stretched", {})
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        found.add_stretched(letter * 3, lexicon.entries["stretched"])
     for data in _read(folder / "worlds.toml")["world"]:
         lexicon.worlds.append((tuple(data["named"]), _pool(data["lines"])))
     lexicon.automaton, lexicon.voices = found.automaton(), _voices(lexicon)
@@ -197,7 +197,7 @@ def _line(text: str, offer: str | None = None) -> Line:
     if not slots <= SLOTS:
         raise LexiconError(f"unknown slot in {text!r}")
     runs = tuple(run for piece in pieces[::2] for run in _runs(piece))
-    return Line(text, slots, max(pieces[::2], key=len).strip(), runs, offer)
+    return Line(text, slots, max(pieces[::2], key=len).strip(), runs, offer, text.endswith("?"))
 
 
 def _runs(piece: str) -> list[str]:
@@ -218,6 +218,7 @@ def _voices(lexicon: Lexicon) -> Any:
             line for line in (*entry.child, *entry.child_questions) if line.part not in to_adults
         )
         _mark(found, "child", children)
+    _mark(found, "no_exercises", lexicon.entries["exercise_failed"].reflections)
     for kind, names in _SPOKEN.items():
         _mark(found, kind, *(lexicon.moves[name] for name in names))
     _mark(found, TOLD_STORY, *(lines for _, lines in lexicon.worlds))
@@ -263,6 +264,9 @@ class _Keywords:
         entries = self._found.setdefault(pattern, [])
         if entry not in entries:
             entries.append(entry)
+
+    def add_stretched(self, letters: str, entry: Entry) -> None:
+        self._found[letters] = [entry]
 
     def automaton(self) -> Any:
         automaton = ahocorasick.Automaton()

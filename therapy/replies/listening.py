@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .lexicon import Entry, Lexicon
-from .wording import READ_NOW, excerpt, normalize
+from .wording import READ_NOW, excerpt, normalize, squeeze
 
 #: A death and a person so many characters apart belong together ("my mother died", "lost my mother").
 NEAR = 12
@@ -28,6 +28,7 @@ class Impression:
     signs: set[str] = field(default_factory=set)
     lost: str = ""
     length: int = 0
+    is_stretched: bool = False  # sooo: to be squeezed and read again
 
     @property
     def is_plain(self) -> bool:
@@ -35,8 +36,14 @@ class Impression:
         return not (self.topics or self.feelings or self.cues or self.people)
 
 
-def listen(lexicon: Lexicon, text: str, ends: tuple[int, int] = READ_NOW) -> Impression:
-    return impression_of(lexicon, normalize(excerpt(text, ends)))
+def listen(lexicon: Lexicon, text: str, ends: tuple[int, int] = READ_NOW) -> tuple[str, Impression]:
+    """The text as it was read, and what was heard in it."""
+    normalized = normalize(excerpt(text, ends))
+    heard = impression_of(lexicon, normalized)
+    if heard.is_stretched:
+        normalized = squeeze(normalized)
+        heard = impression_of(lexicon, normalized)
+    return normalized, heard
 
 
 def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
@@ -58,6 +65,8 @@ def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
                 heard.cues.append(entry)
             elif kind == "self":
                 other_end = -1
+            elif kind == "stretched":
+                heard.is_stretched = True
             elif kind == "other":
                 other_end = end
             elif kind == "person":

@@ -20,12 +20,12 @@ DETAIL = 0.7
 #: What it adds that the companion spoke of a topic.
 VOICED = 0.4
 #: Characters of a companion's line that are looked at; the engine's own never reach it.
-READ_OF_COMPANION = 600
+READ_OF_COMPANION = 400
 #: Lines in which nothing is repeated, and those of them whose matter counts: what is older lives on in `echo`.
-RECENT_LINES, HEARD_LINES = 24, 16
+RECENT_LINES, HEARD_LINES = 24, 8
 
 
-_SIGNS = frozenset({"child", OFFERED, SUMMED_UP, LINKED, NAMED_ADULT, TOLD_STORY})
+_SIGNS = frozenset({"child", "no_exercises", OFFERED, SUMMED_UP, LINKED, NAMED_ADULT, TOLD_STORY})
 
 #: What is kept of a player's line: topics with weights, topics of details, people, signs, acts, whom they lost.
 Trace = tuple[
@@ -45,27 +45,21 @@ class Memory:
 
     def __init__(self, lexicon: Lexicon, capacity: int = REMEMBERED_LINES) -> None:
         self._lexicon, self._capacity = lexicon, capacity
-        self._traces: dict[int, Trace] = {}
-        self._voiced: dict[int, Voiced] = {}
+        self.traces: dict[int, Trace] = {}
+        self.voiced: dict[int, Voiced] = {}
 
-    def recall(self, text: str) -> Trace:
-        """The trace of a player's line."""
-        key = hash(text)
-        trace = self._traces.get(key)
-        if trace is None:
-            self._make_room(self._traces)
-            trace = self._traces[key] = _trace(listen(self._lexicon, text, READ_BEFORE))
+    def trace(self, text: str) -> Trace:
+        """Read a player's line."""
+        self._make_room(self.traces)
+        trace = self.traces[hash(text)] = _trace(listen(self._lexicon, text, READ_BEFORE)[1])
         return trace
 
-    def voiced(self, text: str) -> Voiced:
-        """What a line of the companion was made of."""
-        key = hash(text)
-        voiced = self._voiced.get(key)
-        if voiced is None:
-            self._make_room(self._voiced)
-            found = [value for _, value in self._lexicon.voices.iter(text[:READ_OF_COMPANION])]
-            kinds = dict.fromkeys(kind for _, kinds in found for kind in kinds)
-            voiced = self._voiced[key] = (tuple(part for part, _ in found), tuple(kinds))
+    def voice(self, text: str) -> Voiced:
+        """Find the sentences that a line of the companion was made of."""
+        self._make_room(self.voiced)
+        found = [value for _, value in self._lexicon.voices.iter(text[:READ_OF_COMPANION])]
+        kinds = dict.fromkeys(kind for _, kinds in found for kind in kinds)
+        voiced = self.voiced[hash(text)] = (tuple(part for part, _ in found), tuple(kinds))
         return voiced
 
     def _make_room(self, known: dict[int, Any]) -> None:
@@ -151,20 +145,25 @@ class Thread:
 
 def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
     thread = Thread()
-    older = min(len(recent), RECENT_LINES) - HEARD_LINES
+    lines = recent[-RECENT_LINES:]
+    older = len(lines) - HEARD_LINES
+    voiced, traces = (
+        memory.voiced,
+        memory.traces,
+    )  # looked up here first: a hit is the rule, and a call costs more
     sentences: list[tuple[str, ...]] = []
-    for i, line in enumerate(recent[-RECENT_LINES:]):
+    for i, line in enumerate(lines):
         text = line.text
         if line.speaker == "companion":
-            parts, kinds = memory.voiced(text)
+            parts, kinds = voiced.get(hash(text)) or memory.voice(text)
             thread.lines.append(text)
             sentences.append(parts)
-            if kinds and i >= older:
+            if kinds:
                 thread.echo(kinds)
         elif i < older:
             thread.turns += 1
         else:
-            thread.add(memory.recall(text))
+            thread.add(traces.get(hash(text)) or memory.trace(text))
     thread.said.update(*sentences)
     thread.settle()
     return thread

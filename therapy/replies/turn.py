@@ -49,21 +49,40 @@ class Turn:
         """Find the topic: what was named now, helped by its details and by what the conversation is about."""
         heard, thread, entries = self.heard, self.thread, self.lexicon.entries
         self.is_child = "child" in heard.signs or "child" in thread.signs
-        alive = {name for name, at in thread.named.items() if thread.turns - at < STAYS}
+        if heard.topics:
+            self.named = entries[max(heard.topics, key=heard.topics.__getitem__)]
+        oldest = thread.turns - STAYS
         scores = dict(heard.topics)
         for facet in heard.facets:
-            if facet.parent in heard.topics or facet.parent in alive:
-                scores[facet.parent] = scores.get(facet.parent, 0.0) + DETAIL_NOW * facet.weight
-        for name in scores.keys() & alive:
-            scores[name] += BEFORE * min(thread.topics[name], BEFORE_MOST)
-        self.named = entries[max(heard.topics, key=scores.__getitem__)] if heard.topics else None
-        chosen = max(scores, key=scores.__getitem__, default="")
-        chosen = chosen or max(alive, key=lambda name: (thread.topics[name], name), default="")
-        for elder in entries[chosen].yields_to if chosen else ():
-            if elder in alive or elder in heard.topics:
+            parent = facet.parent
+            if parent in heard.topics or thread.named.get(parent, -STAYS) > oldest:
+                scores[parent] = scores.get(parent, 0.0) + DETAIL_NOW * facet.weight
+        if not scores:
+            chosen = _strongest(thread, oldest)
+        elif len(scores) == 1:
+            (chosen,) = scores
+        else:
+            chosen = max(scores, key=lambda name: scores[name] + _standing(thread, name, oldest))
+        if not chosen:
+            return
+        for elder in entries[chosen].yields_to:
+            if elder in heard.topics or thread.named.get(elder, -STAYS) > oldest:
                 chosen = elder
                 break
-        self.focus = entries[chosen] if chosen else None
-        own = [facet for facet in heard.facets if facet.parent == chosen]
-        own.reverse()  # people end with the point
-        self.facets = sorted(dict.fromkeys(own), key=own.count, reverse=True)
+        self.focus = entries[chosen]
+        if heard.facets:
+            own = [facet for facet in heard.facets if facet.parent == chosen]
+            own.reverse()  # people end with the point
+            self.facets = sorted(dict.fromkeys(own), key=own.count, reverse=True)
+
+
+def _strongest(thread: Thread, oldest: int) -> str:
+    alive = [name for name, at in thread.named.items() if at > oldest]
+    return max(alive, key=lambda name: (thread.topics[name], name), default="")
+
+
+def _standing(thread: Thread, name: str, oldest: int) -> float:
+    """How much the conversation so far speaks for a topic."""
+    if thread.named.get(name, oldest) <= oldest:
+        return 0.0
+    return BEFORE * min(thread.topics[name], BEFORE_MOST)

@@ -114,7 +114,7 @@ def _answer_act(turn: Turn, act: Entry) -> None:
 
 def _reflect(turn: Turn) -> None:
     composer = turn.composer
-    if turn.thread.lines and turn.request.text == _last_words(turn):
+    if _is_repeated(turn):
         composer.say(turn.moves("repeated"))
         return
     if len(turn.request.text) > LONG:
@@ -136,8 +136,9 @@ def _words_for(turn: Turn, entry: Entry) -> tuple[Pool, ...]:
 def _found(turn: Turn) -> list[Entry]:
     """What was heard, from the most particular to the most general; a grave topic first when it is new."""
     heard, named = turn.heard, turn.named
-    details = [*turn.facets, *dict.fromkeys((*heard.feelings, *heard.cues))]
-    details.sort(key=lambda entry: DETAIL if entry.kind == "facet" else entry.weight, reverse=True)
+    details = [*turn.facets, *heard.feelings, *heard.cues]
+    if len(details) > 1:
+        details = sorted(dict.fromkeys(details), key=_weight, reverse=True)
     if named is None:
         return details
     is_new = turn.thread.since(turn.thread.named, named.name) > 3
@@ -146,6 +147,10 @@ def _found(turn: Turn) -> list[Entry]:
     if is_new and named.weight > LIGHT:
         return [*turn.facets, named, *details]
     return [*details, named]
+
+
+def _weight(entry: Entry) -> float:
+    return DETAIL if entry.kind == "facet" else entry.weight
 
 
 def _general(turn: Turn) -> list[Pool]:
@@ -162,8 +167,11 @@ def _general(turn: Turn) -> list[Pool]:
     return [*pools, turn.moves("reflections"), turn.moves("invitations")]
 
 
-def _last_words(turn: Turn) -> str:
-    return next((line.text for line in reversed(turn.request.recent) if line.speaker == "player"), "")
+def _is_repeated(turn: Turn) -> bool:
+    for line in reversed(turn.request.recent):
+        if line.speaker == "player":
+            return line.text == turn.request.text
+    return False
 
 
 # --- the story --------------------------------------------------------------------------------------

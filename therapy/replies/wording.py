@@ -7,9 +7,9 @@ import unicodedata
 
 #: Longer messages are read at both ends: people begin with the matter and end with the point.
 #: Characters of head and tail, for the message at hand and for one that was answered before.
-READ_NOW, READ_BEFORE = (1500, 700), (400, 200)
+READ_NOW, READ_BEFORE = (1000, 500), (300, 100)
 
-_ELONGATED = re.compile(r"([a-zñ]|[^\w\s.,])\1{2,}")
+_ELONGATED = re.compile(r"([a-z])\1{2,}")
 _UNSPOKEN = re.compile(r"[^\w\s'’.,;:!?-]+")
 _ACCENTED = "áàâäãéèêëíìîïóòôöõúùûüñç"
 
@@ -26,10 +26,14 @@ _FOLDED = str.maketrans({chr(code): letter for code, letter in _folding().items(
 
 def normalize(text: str) -> str:
     """' i dont know . my mother , she left ' from “I don’t know… My mother, she left”. Always framed by blanks."""
-    text = text.lower().replace("'", "").replace("’", "").replace("‘", "")
-    text = _ELONGATED.sub(r"\1", text.translate(_FOLDED))
+    text = text.lower().replace("'", "").replace("’", "").replace("‘", "").translate(_FOLDED)
     text = text.replace(".", " . ").replace(",", " , ")
     return f" {' '.join(text.split())} "
+
+
+def squeeze(normalized: str) -> str:
+    """'so tired' from "sooooo tireddd". Costs more than all the rest, so only for texts that need it."""
+    return _ELONGATED.sub(r"\1", normalized)
 
 
 def excerpt(text: str, ends: tuple[int, int] = READ_NOW) -> str:
