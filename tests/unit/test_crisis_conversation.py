@@ -33,13 +33,16 @@ def test_no_to_a_question_about_safety_stays_a_crisis() -> None:
     assert assess("no, not really", [DISCLOSURE]).is_crisis
 
 
-@pytest.mark.parametrize("text", ["I'm safe now", "I called my sister and I feel a bit better now"])
+@pytest.mark.parametrize(
+    "text", ["I'm safe now", "no, I'm safe", "I called my sister and I feel a bit better now"]
+)
 def test_safety_lowers_no_further_than_check_in(text: str) -> None:
     assert assess(text, [DISCLOSURE]).level is Level.CHECK_IN
 
 
 def test_completed_exercise_lowers_no_further_than_check_in() -> None:
-    assert assess("ok that helped", [DISCLOSURE, EXERCISE]).level is Level.CHECK_IN
+    assert assess("never mind", [DISCLOSURE]).level is Level.ELEVATED
+    assert assess("never mind", [DISCLOSURE, EXERCISE]).level is Level.CHECK_IN
 
 
 def test_old_disclosure_no_longer_weighs() -> None:

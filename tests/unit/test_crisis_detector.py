@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from therapy.crisis.assessment import CALM, Level
-from therapy.crisis.detector import assess
+from therapy.crisis.detector import _level, assess
+from therapy.crisis.model import Scores
 
 CRISES = {
     "explicit": "I want to kill myself and I can't stop thinking about it",
@@ -101,6 +102,19 @@ def test_reason_points_into_original_text() -> None:
 
 def test_reasons_name_what_weighed_in_the_model() -> None:
     assert any(r.rule.startswith("model: ") and r.weight > 0 for r in assess(CRISES["explicit"]).reasons)
+
+
+def test_reasons_name_families_of_words_by_name() -> None:
+    rules = [reason.rule for text in CRISES.values() for reason in assess(text).reasons]
+    assert [rule for rule in rules if any("\ue000" <= letter <= "\uf8ff" for letter in rule)] == []
+
+
+@pytest.mark.parametrize(
+    ("high", "imminent", "level"),
+    [(-1.0, -1.0, Level.ELEVATED), (0.5, -1.0, Level.HIGH), (0.5, 0.1, Level.IMMINENT)],
+)
+def test_model_grades_the_danger(high: float, imminent: float, level: Level) -> None:
+    assert _level(Scores(1.0, 1.0, {"high": high, "imminent": imminent})) is level
 
 
 @given(st.text(max_size=400))

@@ -36,7 +36,7 @@ def test_other_set_may_name_level_or_crisis(tmp_path: Path) -> None:
     assert [(j.is_crisis, j.alarmed) for j in judge_file(path)] == [(False, False), (True, True)]
 
 
-@pytest.mark.parametrize(("share", "of"), [(0.85, "explicit_si")])
+@pytest.mark.parametrize(("share", "of"), [(0.8, "explicit_si")])
 def test_plain_words_of_the_held_out_fifth_are_noticed(share: float, of: str) -> None:
     judged = [j.alarmed for j in judge_held_out() if j.is_crisis and j.category == of]
     assert sum(judged) / len(judged) >= share

@@ -11,7 +11,7 @@ from therapy.crisis import training
 from therapy.crisis.assessment import Level
 from therapy.crisis.examples import Example
 from therapy.crisis.features import candidates, concept_text, readable, reading
-from therapy.crisis.model import IDF_UNIT, Column, Model, load, norm, save
+from therapy.crisis.model import IDF_UNIT, KINDS_SHARE, LONG, Column, Model, load, norm, save
 
 FEATURES = [" calm ", " sad ", "adn"]
 
@@ -27,7 +27,7 @@ def small_model() -> Model:
         "abuse": column(0, 7, 0),
         "-game": column(5, 0, 0),
     }
-    return Model(FEATURES, bytes([16, 32, 48]), columns, {"danger": 0.25, "low": 0.5})
+    return Model(FEATURES, bytes([16, 32, 48]), columns, {"danger": 0.25, "long": 0.1, "low": 0.5})
 
 
 def test_one_pass_adds_up_every_question() -> None:
@@ -40,7 +40,12 @@ def test_one_pass_adds_up_every_question() -> None:
 def test_danger_weighs_kind_of_crisis_against_kind_of_calm() -> None:
     scores = small_model().scores(" sad ", [])
     kinds = scores.columns["abuse"] - scores.columns["-game"]
-    assert scores.danger == pytest.approx(scores.columns["crisis"] + 0.7 * kinds - 0.25)
+    assert scores.danger == pytest.approx(scores.columns["crisis"] + KINDS_SHARE * kinds - 0.25)
+
+
+def test_long_text_has_its_own_threshold() -> None:
+    short, long = small_model().scores("x", []), small_model().scores("x" * (LONG + 1), [])
+    assert long.danger - short.danger == pytest.approx(0.25 - 0.1)
 
 
 def test_text_without_features_scores_the_constants() -> None:

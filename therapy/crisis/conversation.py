@@ -42,8 +42,6 @@ def weigh(
 
 
 def _after_disclosure(line: Assessment, text: str, recent: Sequence[Heard]) -> Assessment:
-    if line.is_crisis:
-        return line
     if _SAFETY.search(text):
         return _at_least(line, Level.CHECK_IN, "sign_of_safety")
     if recent[-1].exercise_completed:

@@ -25,8 +25,10 @@ from therapy.crisis.assessment import CRISIS_TYPES
 
 FILE: Final = Path(__file__).with_name("model.bin")
 IDF_UNIT: Final = 16  # rarities are stored as sixteenths
-KINDS_SHARE: Final = 0.7  # how much the kinds count beside the plain question
-_BITS: Final = 32  # a sum's place in the packed integer; holds 16 million matches
+KINDS_SHARE: Final = 1.0  # how much the kinds count beside the plain question
+LONG: Final = (
+    800  # characters of both readings: longer texts spread their evidence and have their own threshold
+)
 _OFFSET: Final = 128  # makes every packed weight positive
 _value = itemgetter(1)
 
@@ -90,16 +92,16 @@ class Model:
         ]
         if rules:
             values = [v + self._ruled(name, rules) for v, name in zip(values, self._names, strict=True)]
-        return self._judged(values)
+        return self._judged(values, "long" if len(reading) > LONG else "danger")
 
     def _ruled(self, name: str, rules: Sequence[str]) -> float:
         column = self.columns[name]
         return column.scale * sum(column.rules.get(rule, 0) for rule in rules)
 
-    def _judged(self, values: list[float]) -> Scores:
+    def _judged(self, values: list[float], threshold: str) -> Scores:
         columns = dict(zip(self._names, values, strict=True))
         kinds = max([values[i] for i in self._of_crisis]) - max([values[i] for i in self._of_calm])
-        danger = columns["crisis"] + KINDS_SHARE * kinds - self.thresholds["danger"]
+        danger = columns["crisis"] + KINDS_SHARE * kinds - self.thresholds[threshold]
         return Scores(danger, columns["low"] - self.thresholds["low"], columns)
 
     def heaviest(self, reading: str, count: int) -> list[tuple[str, float]]:

@@ -41,6 +41,7 @@ def _slips(word: str) -> set[str]:
     return left_out | swapped
 
 
+_STARTS: Final = frozenset(word[:3] for word in _GUARDED)
 _REPAIRS: Final = {slip: word for word in sorted(_GUARDED) if len(word) >= 5 for slip in _slips(word)}
 
 
@@ -160,11 +161,12 @@ def _join_spelled(tokens: list[str], words: list[str]) -> None:
 
 
 def _join_run(tokens: list[str], words: list[str], letters: list[int]) -> None:
+    spelled = "".join(tokens[i] for i in letters).translate(_LEET)
     start = 0
     while start < len(letters) - 2:
-        for stop in range(min(len(letters), start + 12), start + 2, -1):
-            run = letters[start:stop]
-            word = "".join(tokens[i] for i in run).translate(_LEET)
+        most = min(len(letters), start + 12) if spelled[start : start + 3] in _STARTS else 0
+        for stop in range(most, start + 2, -1):
+            run, word = letters[start:stop], spelled[start:stop]
             if word in _GUARDED:
                 words[run[0]] = _known[word]
                 words[run[0] + 1 : run[-1] + 1] = [""] * (run[-1] - run[0])

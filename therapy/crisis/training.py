@@ -20,7 +20,7 @@ from typing import Final
 from therapy.crisis.assessment import CRISIS_TYPES, CrisisType, Level
 from therapy.crisis.examples import Example, read_examples
 from therapy.crisis.features import candidates, reading
-from therapy.crisis.model import FILE, IDF_UNIT, Column, Model, finder, norm, save
+from therapy.crisis.model import FILE, IDF_UNIT, LONG, Column, Model, finder, norm, save
 from therapy.crisis.normalization import normalize
 from therapy.crisis.rules import find_matches
 
@@ -47,7 +47,15 @@ _CALM: Final[dict[str, tuple[str, ...]]] = {
     "past": ("past_recovered", "therapy_talk", "contrast_tense"),
     "other": ("third_person", "worry_about_other", "contrast_friend", "contrast_reported"),
     "information": ("info_question", "contrast_question"),
-    "smalltalk": ("smalltalk", "chat_comment", "positive", "everyday_complaint", "chat_about_app"),
+    "smalltalk": (
+        "smalltalk",
+        "ordinary_post",
+        "safe_now",
+        "chat_comment",
+        "positive",
+        "everyday_complaint",
+        "chat_about_app",
+    ),
 }
 _CALM_KINDS: Final = {category: kind for kind, categories in _CALM.items() for category in categories}
 
@@ -123,27 +131,29 @@ def _fit(texts: Sequence[Text]) -> Model:
     columns = {
         name: _column(design, [ask(text.example) for text in texts]) for name, ask in QUESTIONS.items()
     }
-    return Model(design.features, design.idf, columns, {"danger": 0.0, "low": 0.0})
+    return Model(design.features, design.idf, columns, dict.fromkeys(("danger", "long", "low"), 0.0))
 
 
 def _thresholds(texts: Sequence[Text]) -> dict[str, float]:
     """By cross-validation: every calm text is scored by a model that was fitted without it."""
-    danger: list[float] = []
-    low: list[float] = []
+    calm: dict[str, list[float]] = {"danger": [], "long": [], "low": []}
     for fold in range(FOLDS):
         print(f"fold {fold + 1} of {FOLDS}", file=sys.stderr, flush=True)  # noqa: T201
         model = _fit([text for i, text in enumerate(texts) if i % FOLDS != fold])
         for text in texts[fold::FOLDS]:
             scores = model.scores(text.reading, text.rules)
             if text.example.level < Level.ELEVATED:
-                danger.append(scores.danger)
+                calm["long" if len(text.reading) > LONG else "danger"].append(scores.danger)
             if text.example.level < Level.CHECK_IN:
-                low.append(scores.low)
-    return {"danger": _exceeded_by(danger, FALSE_ALARMS), "low": _exceeded_by(low, FALSE_CHECK_INS)}
+                calm["low"].append(scores.low)
+    return {
+        name: _exceeded_by(scores, FALSE_CHECK_INS if name == "low" else FALSE_ALARMS)
+        for name, scores in calm.items()
+    }
 
 
 def _exceeded_by(scores: list[float], share: float) -> float:
-    return round(sorted(scores, reverse=True)[int(share * len(scores))], 3)
+    return round(sorted(scores, reverse=True)[int(share * len(scores))], 3) if scores else 0.0
 
 
 def _text(example: Example) -> Text:
