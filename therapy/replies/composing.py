@@ -11,10 +11,10 @@ SHORTEST_ECHO = 11
 class Composer:
     """One reply in the making. The same `draw` gives the same choices."""
 
-    __slots__ = ("_draw", "_said", "_slots", "_words", "may_ask", "offers", "parts")
+    __slots__ = ("_draw", "_said", "_slots", "may_ask", "offers", "parts", "words")
 
     def __init__(self, *, said: set[str], words: str, draw: int, slots: dict[str, str]) -> None:
-        self._said, self._words, self._draw, self._slots = said, words, draw, slots
+        self._said, self.words, self._draw, self._slots = said, words, draw, slots
         self.parts: list[str] = []
         self.offers: tuple[str, ...] = ()
         self.may_ask = True
@@ -60,7 +60,7 @@ class Composer:
         return None
 
     def _echoes(self, line: Line) -> bool:
-        words = self._words
+        words = self.words
         if len(words) < SHORTEST_ECHO:
             return False
         for run in line.runs:  # noqa: SIM110  a loop is twice as fast as any() here

@@ -14,7 +14,7 @@ SUMMARY_AFTER = 7
 #: Strength from which a topic counts as what the conversation is about.
 ESTABLISHED = 2.0
 #: A player who wants no exercise, or no questions, is left in peace for so many turns.
-NO_STEPS_FOR, NO_QUESTIONS_FOR = 10, 5
+NO_STEPS_FOR, NO_QUESTIONS_FOR = 10, 4
 
 
 def lead_on(turn: Turn) -> None:

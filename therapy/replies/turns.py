@@ -57,7 +57,7 @@ def answer(turn: Turn) -> None:
 def find_act(turn: Turn) -> Entry | None:
     """The weightiest act that applies. A soft one gives way to whatever can be reflected."""
     heard, spoken = turn.heard, turn.spoken
-    whole = turn.lexicon.whole.get(" ".join(spoken))
+    whole = turn.lexicon.whole.get(turn.composer.words.strip())
     if whole is not None:
         return whole
     for act in sorted(heard.acts, key=lambda entry: -entry.weight):
