@@ -136,9 +136,9 @@ def test_cost_grows_with_length_not_faster(piece: str) -> None:
     def cost(size: int) -> float:
         text, best = (piece * size)[:size], float("inf")
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.thread_time()
             assess(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     assert cost(20_000) < 8 * cost(10_000) + 0.01

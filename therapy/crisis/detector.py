@@ -18,8 +18,8 @@ from therapy.crisis.normalization import Normalized, normalize
 from therapy.crisis.rules import Match, find_matches
 
 _MODEL: Final = linear.load()
-# A rule that no guard voids vouches for its level unless the model is this sure of the opposite.
-_DOUBT: Final = 0.6
+# A rule that no guard voids vouches for its level, unless the model is this sure of the opposite.
+_DOUBT: Final = {Level.ELEVATED: 0.6, Level.HIGH: 0.9, Level.IMMINENT: 1.5}
 _FEATURES_SHOWN: Final = 3
 
 
@@ -38,7 +38,7 @@ def _assess_line(normalized: Normalized, matches: list[Match]) -> Assessment:
     scores = _MODEL.scores(both, [match.label for match in matches])
     plain = [match for match in matches if not match.voided_by]
     vouched = max((match.rule.level for match in plain), default=Level.NONE)
-    if scores.danger > 0 or (vouched >= Level.ELEVATED and scores.danger > -_DOUBT):
+    if scores.danger > -_DOUBT.get(vouched, 0.0):
         reasons = (*_found(normalized, plain), *_weighed(both))
         return Assessment(max(_level(scores), vouched), _types(scores, plain), reasons)
     if vouched == Level.CHECK_IN or scores.low > 0:

@@ -47,7 +47,7 @@ class Rate:
         share, n = self.share, self.total
         centre = share + _Z * _Z / (2 * n)
         spread = _Z * sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
-        return (centre - spread) / (1 + _Z * _Z / n), (centre + spread) / (1 + _Z * _Z / n)
+        return max(0.0, (centre - spread) / (1 + _Z * _Z / n)), (centre + spread) / (1 + _Z * _Z / n)
 
     def __str__(self) -> str:
         low, high = self.interval
