@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError
 
 from therapy.crisis import response as crisis
-from therapy.crisis.assessment import CALM, Assessment, Heard
+from therapy.crisis.assessment import CALM, Assessment, Heard, Level
 from therapy.database import in_database
 from therapy.decisions import Reply, Situation, answer_danger_whatever_happens, decide
 from therapy.elements import InteractiveElementHandler, parse_element_id
@@ -21,7 +22,6 @@ from therapy.journal import (
     AlreadyAppended,
     Appended,
     Effect,
-    JournalError,
     JournalUnavailableError,
     StaleStateError,
     Turn,
@@ -62,6 +62,8 @@ ATTEMPTS = 3
 STORE_FIRST_SECONDS = 0.25
 #: In a crisis neither a lock nor the database is waited for any longer.
 CRISIS_PATIENCE_SECONDS = 1.0
+#: Between the attempts to store what was answered before it was stored: an hour of them.
+STORE_LATER_SECONDS = (1, 2, *[3] * 1200)
 
 
 class Answers(list[OutgoingMessage]):
@@ -94,7 +96,8 @@ async def _nothing(*_: Any) -> None:
 
 @dataclass(slots=True)
 class _Act:
-    """One frame on its way through a turn, however often it is tried. `shown` is an answer that went out unstored.
+    """One frame on its way through a turn, however often it is tried. `decided` is the answer that is being stored,
+    `shown` one that went out unstored.
 
     `heard` is what had been heard when the frame was assessed: while it stands, so does the `assessment`.
     """
@@ -103,6 +106,7 @@ class _Act:
     said_id: str
     answer_id: str
     listener: Listener
+    decided: Reply | None = None
     shown: Reply | None = None
     heard: tuple[Heard, ...] = ()
     assessment: Assessment | None = None
@@ -144,6 +148,8 @@ class ChatProcessor:
         self.on_crisis = on_crisis
         self.clock = clock
         self._tasks: set[asyncio.Future[None]] = set()
+        self._unread: dict[Any, PlayerState] = {}
+        self._storing: WeakValueDictionary[Any, asyncio.Lock] = WeakValueDictionary()
 
     async def process(
         self,
@@ -156,14 +162,15 @@ class ChatProcessor:
         """One turn. Returns once it is stored; `said_id` is the id the player's message gets in the log.
 
         RefusedError tells what can't be; JournalError that nothing was stored. The turn goes on if the caller is
-        cancelled. In a crisis nothing is waited for longer than a second and nothing is an excuse: the answer is
-        then marked `stored: false`, and stored as soon as it can be.
+        cancelled. In a crisis, and while the conversation stays with one, nothing is waited for longer than a second
+        and nothing is an excuse: the answer is then marked `stored: false`, and stored as soon as it can be.
         """
         player_id = get_user_model()._meta.pk.to_python(player_id)
         act = _Act(incoming, said_id or f"msg_{new_id()}", f"msg_{new_id()}", listener)
-        assessment = self._assess(self.sessions.known(player_id), act)
+        state = self._at_hand(player_id)
+        assessment = self._assess(state, act)
         turn = asyncio.ensure_future(self._locked(player_id, act))
-        if not assessment.is_crisis:
+        if not (assessment.is_crisis or _stays_with_danger(state, incoming)):
             return await asyncio.shield(turn)
         await asyncio.wait({turn}, timeout=CRISIS_PATIENCE_SECONDS)
         if turn.done() and turn.exception() is None:
@@ -178,7 +185,7 @@ class ChatProcessor:
         Empty where none is seen.
         """
         act = _Act(incoming, f"msg_{new_id()}", f"msg_{new_id()}", Listener())
-        assessment = self._assess(self.sessions.known(player_id), act)
+        assessment = self._assess(self._at_hand(player_id), act)
         if not assessment.is_crisis:
             return Answers([])
         return self._answer_unstored(player_id, act, assessment)
@@ -212,26 +219,39 @@ class ChatProcessor:
         task.add_done_callback(self._tasks.discard)
 
     async def _store_later(self, player_id: Any, act: _Act, turn: asyncio.Future[Answers]) -> None:
-        """A crisis was answered before it was stored: try until it is, then tell every device."""
-        for wait in (1, 2, 4, 8, *[15] * 240):  # an hour
-            try:
-                await act.listener.on_stored(await turn)
-            except (JournalError, OSError) as error:
-                log.error("crisis_not_stored", player_id=str(player_id), exc_info=error)
-            except RefusedError:
-                return
-            except Exception as error:
-                log.error("crisis_not_storable", player_id=str(player_id), exc_info=error)
-                return
-            else:
-                return
-            await asyncio.sleep(wait)
-            turn = asyncio.ensure_future(self._locked(player_id, act))
+        """A crisis was answered before it was stored: try until it is, then tell every device.
+
+        One after the other, so that the log holds what was said in that order. A turn that is stored at once, as the
+        first after an outage may be, can overtake them.
+        """
+        async with self._storing.setdefault(player_id, asyncio.Lock()):
+            for wait in STORE_LATER_SECONDS:
+                try:
+                    answers = await turn
+                except (
+                    RefusedError
+                ) as refused:  # what it was sent under can't be; that it was said must be kept
+                    act.incoming = act.incoming.model_copy(update={refused.field or "session_id": None})
+                except Exception as error:
+                    log.error("crisis_not_stored", player_id=str(player_id), exc_info=error)
+                else:
+                    await self._tell_late(player_id, act, answers)
+                    return
+                await asyncio.sleep(wait)
+                turn = asyncio.ensure_future(self._locked(player_id, act))
+
+    async def _tell_late(self, player_id: Any, act: _Act, answers: Answers) -> None:
+        try:
+            await act.listener.on_stored(answers)
+        except Exception as error:
+            log.error("crisis_stored_untold", player_id=str(player_id), exc_info=error)
 
     async def _attempt(self, player_id: Any, act: _Act) -> Answers:
         """A turn, decided anew if another process was quicker with something it rests on."""
         for attempt in range(1, ATTEMPTS + 1):
             state = await self.sessions.load(player_id)
+            if (unread := self._unread.pop(player_id, None)) is not None:
+                state.episode = unread.episode or state.episode
             try:
                 return await self._turn(state, act)
             except RefusedError:
@@ -250,7 +270,9 @@ class ChatProcessor:
         session, session_effects = await self.sessions.context_for(state, incoming, now)
         situation = Situation(state, session, assessment, act.said_id, now)
 
-        if isinstance(self.engine, EmbeddedEngine) or not isinstance(incoming, UserMessage):
+        if act.shown is not None:
+            reply = act.shown
+        elif isinstance(self.engine, EmbeddedEngine) or not isinstance(incoming, UserMessage):
             reply = await decide(situation, incoming, self._drafter(act.listener))
         else:
             task = asyncio.ensure_future(decide(situation, incoming, self._drafter(act.listener)))
@@ -258,8 +280,9 @@ class ChatProcessor:
             if not task.done():
                 return await self._turn_in_two(situation, act, task, session_effects)
             reply = task.result()
-        if act.shown is not None:  # what was shown is what is stored
+        if act.shown is not None:  # what was shown, even meanwhile, is what is stored
             reply = act.shown.in_session(session.id)
+        act.decided = reply
         if reply.assessment is not None:
             situation = replace(situation, assessment=reply.assessment)
 
@@ -275,6 +298,8 @@ class ChatProcessor:
         if isinstance(outcome, AlreadyAppended):
             return await self._stored(state.player_id, incoming)
         self._settle(situation, incoming, turn, outcome)
+        if act.shown is None:
+            self._note_crisis(state.player_id, situation.assessment)
         said, *answers = _numbered([said, *turn.answers], outcome.seq)
         return Answers(answers, said)
 
@@ -328,6 +353,7 @@ class ChatProcessor:
             return Answers([], said)
         assert isinstance(outcome, Appended)
         self._settle(situation, incoming, turn, outcome)
+        self._note_crisis(state.player_id, situation.assessment)
         return Answers(_numbered(list(turn.answers), outcome.seq), said)
 
     def _drafter(self, listener: Listener) -> Callable[[ReplyRequest], Awaitable[Draft]]:
@@ -343,11 +369,17 @@ class ChatProcessor:
         heard = tuple(state.heard) if state else ()
         if act.assessment is None or heard != act.heard:
             act.heard = heard
-            act.assessment = self.personalization.detect_crisis_situation(act.incoming.content.text, heard)
+            detect = self.personalization.detect_crisis_situation
+            act.assessment = crisis.assess_whatever_happens(detect, act.incoming.content.text, heard)
         return act.assessment
 
     def _note_crisis(self, player_id: Any, assessment: Assessment) -> None:
-        self.on_crisis(assessment)
+        if not assessment.is_crisis:
+            return
+        try:
+            self.on_crisis(assessment)
+        except Exception as error:
+            log.error("crisis_not_counted", exc_info=error)
         log.warning(
             "crisis_detected",
             player_id=str(player_id),
@@ -357,9 +389,7 @@ class ChatProcessor:
 
     def _settle(self, situation: Situation, incoming: IncomingMessage, turn: Turn, outcome: Appended) -> None:
         """After the commit: bring the kept state up to date, or forget it if another process moved the log on."""
-        state, assessment = situation.state, situation.assessment
-        if assessment.is_crisis and turn.answers:
-            self._note_crisis(state.player_id, assessment)
+        state = situation.state
         if outcome.seq != state.head + 1:
             self.sessions.forget(state.player_id)
             return
@@ -367,22 +397,26 @@ class ChatProcessor:
             effect.settle(state)
         state.head = outcome.last_seq
         if isinstance(incoming, UserMessage):
-            heard = Heard(incoming.content.text, assessment) if turn.said else None
+            heard = Heard(incoming.content.text, situation.assessment) if turn.said else None
             state.remember(heard, turn.answers)
         elif any(isinstance(effect, RecordMarker) for effect in turn.effects):
             state.remember(Heard(exercise_completed=True), ())
 
+    def _at_hand(self, player_id: Any) -> PlayerState | None:
+        """What the process knows of a player: all, or how the danger was spoken of while nothing could be read."""
+        return self.sessions.known(player_id) or self._unread.get(player_id)
+
     def _answer_unstored(self, player_id: Any, act: _Act, assessment: Assessment) -> Answers:
         """A crisis when nothing can be stored: what the process knows is enough."""
-        self._note_crisis(player_id, assessment)
-        state = self.sessions.known(player_id) or PlayerState(player_id)
+        state = self._at_hand(player_id) or self._unread.setdefault(player_id, PlayerState(player_id))
         situation = Situation(
             state, state.session or SessionContext(new_id()), assessment, act.said_id, self.clock()
         )
-        act.shown = answer_danger_whatever_happens(situation, act.incoming)
-        state.episode = next(
-            (e.episode for e in act.shown.effects if isinstance(e, SaveEpisode)), state.episode
-        )
+        act.shown = act.decided or answer_danger_whatever_happens(situation, act.incoming)
+        for effect in act.shown.effects:
+            if isinstance(effect, SaveEpisode):
+                state.episode = effect.episode
+        self._note_crisis(player_id, act.shown.assessment or assessment)
         message = _answer(situation, act.incoming, act.shown, act.answer_id)
         unstored = message.metadata.model_copy(update={"stored": False})
         session_id = str(state.session.id) if state.session else None
@@ -408,6 +442,14 @@ class ChatProcessor:
 
 
 # --- between the wire's frames and the log's messages ------------------------------------------------
+
+
+def _stays_with_danger(state: PlayerState | None, incoming: IncomingMessage) -> bool:
+    """Whether a message is said in a conversation about danger that is not over."""
+    episode = state.episode if state else None
+    if not isinstance(incoming, UserMessage) or episode is None:
+        return False
+    return not episode.is_over and episode.level > Level.CHECK_IN
 
 
 def _act(incoming: IncomingMessage) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from privacy import audit
 from therapy.crisis.answers import Episode
 from therapy.crisis.assessment import Heard
 from therapy.crisis.detector import assess
+from therapy.crisis.response import assess_whatever_happens
 from therapy.database import in_database
 from therapy.journal import Effect, StaleStateError, latest_messages
 from therapy.messages import Intensity, Language, OutgoingMessage, new_id, utc_now
@@ -321,7 +322,9 @@ def _recall(state: PlayerState, messages: list[OutgoingMessage]) -> None:
     for message in messages:
         is_words = message.role == "user" and message.content.event is None
         if is_words:
-            state.heard.append(Heard(message.content.text, assess(message.content.text, tuple(state.heard))))
+            text = message.content.text
+            assessment = assess_whatever_happens(assess, text, tuple(state.heard))
+            state.heard.append(Heard(text, assessment))
     if state.session is not None:
         state.recent.extend(_utterances(messages, state.session.id))
 

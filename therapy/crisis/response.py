@@ -5,21 +5,24 @@ Needs nothing but the process: everything it draws on is loaded when it is impor
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
 from therapy.crisis.answers import CrisisAnswer, Episode, answer, follow_up
-from therapy.crisis.assessment import Assessment, Level, Reason
+from therapy.crisis.assessment import Assessment, Heard, Level, Reason
 from therapy.crisis.helplines import HELPLINES, Helpline, helplines_for
 from therapy.elements import InteractiveElementHandler
 from therapy.messages import Element, Language
 
+log = structlog.get_logger()
+
 _elements = InteractiveElementHandler()
 
-
-log = structlog.get_logger()
+#: Where the detector itself fails, nobody knows: then it is better to ask, and to show help.
+UNASSESSED = Assessment(Level.ELEVATED, ("general_distress",), (Reason("detector_failed"),))
 
 _LAST_WORDS: dict[Language, str] = {
     "en": (
@@ -43,6 +46,17 @@ class CrisisReply:
     resource_ids: tuple[str, ...]
     episode: Episode | None
     assessment: Assessment
+
+
+def assess_whatever_happens(
+    assess: Callable[[str, Sequence[Heard]], Assessment], text: str, heard: Sequence[Heard]
+) -> Assessment:
+    """What `assess` says, or, should it fail, that there may be danger."""
+    try:
+        return assess(text, heard)
+    except Exception as error:
+        log.error("detector_failed", exc_info=error)
+        return UNASSESSED
 
 
 def respond(
