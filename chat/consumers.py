@@ -19,7 +19,7 @@ from chat.connections import SOCKETS_PER_PLAYER, connections
 from chat.delivery import REPLAY_MAX, Delivery
 from chat.hotpath import LeanConsumer
 from chat.processing import finish_turns, processor
-from chat.protocol import Authenticate, CloseCode, Frame, FrameError, Ping
+from chat.protocol import Ack, Authenticate, CloseCode, Frame, FrameError, Ping
 from chat.throttling import Throttle
 from chat.upkeep import upkeep
 from therapy.database import in_database
@@ -199,7 +199,7 @@ class ChatConsumer(LeanConsumer):
         if text is None:
             raise FrameError("binary_frame", "Send text frames that hold JSON, not binary ones.")
         frame = protocol.parse(text)
-        metrics.MESSAGES_IN.labels(frame.type).inc()
+        metrics.labelled(metrics.MESSAGES_IN, frame.type).inc()
         log.info("message_in", connection_id=self.connection_id, message_type=frame.type, bytes=len(text))
         await self._take(frame)
 
@@ -365,7 +365,7 @@ class ChatConsumer(LeanConsumer):
 
     # --- writing -----------------------------------------------------------------------------------
 
-    async def send_message(self, message: OutgoingMessage) -> None:
+    async def send_message(self, message: OutgoingMessage | Ack) -> None:
         """Send a frame, unless the socket has gone: then the log keeps what matters."""
         if not self.is_open:
             return
@@ -377,11 +377,11 @@ class ChatConsumer(LeanConsumer):
             return
         finally:
             self._sending_since = None
-        metrics.MESSAGES_OUT.labels(message.role).inc()
-        log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.metadata.seq)
+        metrics.labelled(metrics.MESSAGES_OUT, message.role).inc()
+        log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.seq)
 
     async def _tell(self, problem: FrameError) -> None:
-        metrics.ERRORS.labels(problem.code).inc()
+        metrics.labelled(metrics.ERRORS, problem.code).inc()
         await self.send_message(protocol.error(problem))
 
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from chat import protocol
+from chat.protocol import Ack
 from therapy.journal import read_after
 from therapy.messages import OutgoingMessage
 from therapy.processor import Answers
@@ -16,13 +16,13 @@ from therapy.processor import Answers
 REPLAY_MAX = 1000
 _PAGE = 200
 
-Send = Callable[[OutgoingMessage], Awaitable[None]]
+Send = Callable[[OutgoingMessage | Ack], Awaitable[None]]
 
 
 def seq_of(message: OutgoingMessage) -> int:
     """The sequence number of a message of the log."""
-    assert message.metadata.seq is not None
-    return message.metadata.seq
+    assert message.seq is not None
+    return message.seq
 
 
 class Delivery:
@@ -66,7 +66,7 @@ class Delivery:
 
     async def _answer_again(self, answers: Answers, said: OutgoingMessage, client_id: str | None) -> None:
         if client_id is not None:
-            await self._send(protocol.ack(client_id, seq_of(said), is_duplicate=True))
+            await self._send(Ack(client_id, seq_of(said), is_duplicate=True))
         for message in answers:
             marked = message.metadata.model_copy(update={"duplicate": True})
             await self._send(message.model_copy(update={"metadata": marked}))
@@ -122,7 +122,7 @@ class Delivery:
             if message.id in self._own:
                 client_id = self._own.pop(message.id)
                 if client_id is not None:
-                    await self._send(protocol.ack(client_id, seq, is_duplicate=False))
+                    await self._send(Ack(client_id, seq, is_duplicate=False))
             else:
                 await self._send(message)
             self.cursor = seq

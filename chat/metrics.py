@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 CONNECTIONS = Counter("chat_connections", "Sockets that were authenticated and accepted.")
@@ -16,3 +18,9 @@ REPLY_SECONDS = Histogram(
     "From a frame's arrival to its last answer sent.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+
+@lru_cache(maxsize=256)
+def labelled(counter: Counter, *values: str) -> Counter:
+    """The counter of these label values, kept: to look it up costs more than to count."""
+    return counter.labels(*values)

@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 
 def _count_outcome(outcome: Outcome) -> None:
-    metrics.ENGINE_OUTCOMES.labels(outcome.engine, outcome.kind).inc()
+    metrics.labelled(metrics.ENGINE_OUTCOMES, outcome.engine, outcome.kind).inc()
     if outcome.kind != "answered":
         log.warning("engine_outcome", engine=outcome.engine, reason=outcome.kind, rule=outcome.detail)
 
 
 def _count_crisis(assessment: Assessment) -> None:
-    metrics.CRISIS_DETECTED.labels(assessment.level.label).inc()
+    metrics.labelled(metrics.CRISIS_DETECTED, assessment.level.label).inc()
 
 
 @lru_cache(maxsize=1)

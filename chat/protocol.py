@@ -5,6 +5,7 @@ What a well-formed frame means is `therapy.messages`' business; here stands what
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Annotated, Any, Literal
@@ -24,6 +25,9 @@ from therapy.messages import (
     SwitchContext,
     UpdateSettings,
     UserMessage,
+    new_id,
+    plain,
+    utc_now,
 )
 
 PROTOCOL = "chat.v1"
@@ -141,18 +145,43 @@ class Pong(OutgoingMessage):
     type: Literal["pong"] = "pong"
 
 
-def serialize(message: OutgoingMessage) -> str:
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The frame `client_id` is stored, as `seq`. No model like the others: every act of every player gets one."""
+
+    client_id: str
+    seq: int
+    is_duplicate: bool
+    role: Literal["system"] = "system"
+
+
+def serialize(message: OutgoingMessage | Ack) -> str:
     """The frame as it goes over the wire, always with the same six keys."""
+    if isinstance(message, Ack):
+        return _serialize_ack(message)
     frame = {
         "id": message.id,
         "role": message.role,
         "session_id": message.session_id,
-        "content": message.content.model_dump(exclude_none=True),
+        "content": message.content,
         "timestamp": message.timestamp,
-        "metadata": message.metadata.model_dump(exclude_none=True),
+        "metadata": message.metadata,
     }
     if isinstance(message, Pong):
         frame["type"] = message.type
+    return orjson.dumps(frame, default=plain, option=orjson.OPT_UTC_Z).decode()
+
+
+def _serialize_ack(ack: Ack) -> str:
+    place = {"seq": ack.seq, "duplicate": ack.is_duplicate}
+    frame = {
+        "id": f"msg_{new_id()}",
+        "role": ack.role,
+        "session_id": None,
+        "content": {"text": "", "elements": [], "event": "ack", **place},
+        "timestamp": utc_now(),
+        "metadata": {"in_reply_to": ack.client_id, "client_id": ack.client_id, **place},
+    }
     return orjson.dumps(frame, option=orjson.OPT_UTC_Z).decode()
 
 
@@ -181,12 +210,6 @@ def welcome(
         token_expires_at=token_expires_at,
         safety=Safety(),
     )
-
-
-def ack(client_id: str, seq: int, *, is_duplicate: bool) -> OutgoingMessage:
-    """The frame `client_id` is stored, as `seq`."""
-    content = OutgoingContent(event="ack", seq=seq, duplicate=is_duplicate)
-    return _system(content, in_reply_to=client_id, client_id=client_id, seq=seq, duplicate=is_duplicate)
 
 
 def error(problem: FrameError) -> OutgoingMessage:

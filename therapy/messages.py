@@ -272,3 +272,21 @@ class OutgoingMessage(BaseModel):
     content: OutgoingContent
     timestamp: datetime = Field(default_factory=utc_now)
     metadata: OutgoingMetadata = OutgoingMetadata()
+
+    @property
+    def seq(self) -> int | None:
+        return self.metadata.seq
+
+    def placed(self, seq: int) -> OutgoingMessage:
+        """This message, in its place in the log: the one thing that changes in it, once, when it is committed."""
+        self.metadata.__dict__["seq"] = seq
+        return self
+
+
+def plain(model: BaseModel) -> dict[str, Any]:
+    """A model's values but for those that are None, models inside still models: for `orjson.dumps(default=plain)`.
+
+    Every message is written twice, into the log and onto the wire; this costs a third of Pydantic's own way.
+    """
+    values = {**model.__dict__, **model.__pydantic_extra__} if model.__pydantic_extra__ else model.__dict__
+    return {name: value for name, value in values.items() if value is not None}

@@ -496,7 +496,4 @@ def _answer(situation: Situation, incoming: IncomingMessage, reply: Reply, answe
 
 def _numbered(messages: list[OutgoingMessage], seq: int) -> list[OutgoingMessage]:
     """The messages as they stand in the log from `seq` on."""
-    return [
-        message.model_copy(update={"metadata": message.metadata.model_copy(update={"seq": seq + n})})
-        for n, message in enumerate(messages)
-    ]
+    return [message.placed(seq + n) for n, message in enumerate(messages)]

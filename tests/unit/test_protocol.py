@@ -187,7 +187,7 @@ def test_welcome_after_a_gap_names_the_history():
 
 
 def test_ack_names_frame_place_and_whether_it_came_before():
-    ack = wire(protocol.ack("m1", 3, is_duplicate=True))
+    ack = wire(protocol.Ack("m1", 3, is_duplicate=True))
     assert ack["content"] == {"text": "", "elements": [], "event": "ack", "seq": 3, "duplicate": True}
     assert ack["metadata"]["in_reply_to"] == "m1"
     assert ack["metadata"]["client_id"] == "m1"
