@@ -57,6 +57,7 @@ class OpenAICompatibleEngine:
         try:
             from openai import AsyncOpenAI
             from pydantic_ai.models.openai import OpenAIChatModel
+            from pydantic_ai.profiles.openai import OpenAIModelProfile
             from pydantic_ai.providers.openai import OpenAIProvider
         except ImportError as error:
             raise EngineError(MISSING, permanent=True) from error
@@ -65,7 +66,9 @@ class OpenAICompatibleEngine:
             base_url=base_url, api_key=api_key or "none", max_retries=0, timeout=SILENCE_SECONDS
         )
         self._client, self._context_tokens = client, context_tokens
-        self._model = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
+        # A stream that ends without saying why was cut off.
+        profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+        self._model = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client), profile=profile)
 
     async def draft(self, request: ReplyRequest) -> Draft:
         from pydantic_ai.direct import model_request
@@ -90,8 +93,6 @@ class OpenAICompatibleEngine:
                     piece = _text_of(event)
                     if piece:
                         yield piece
-                if response.get().finish_reason is None:
-                    raise EngineError("cut_off")
 
     async def close(self) -> None:
         await self._client.close()
