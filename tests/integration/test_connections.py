@@ -90,6 +90,13 @@ async def test_process_about_to_end_takes_no_turn(ana, connect, monkeypatch):
     assert (await device.error())["code"] == "restarting"
 
 
+async def test_process_about_to_end_is_not_ready(transactional_db, async_client, monkeypatch):
+    assert (await async_client.get("/readyz")).status_code == 200
+    monkeypatch.setattr(connections, "is_draining", True)
+    assert (await async_client.get("/readyz")).status_code == 503
+    assert (await async_client.get("/healthz")).status_code == 200
+
+
 async def test_draining_finishes_turns_and_says_goodbye(ana, connect, monkeypatch):
     monkeypatch.setattr("chat.connections.GOODBYES_SECONDS", 0.01)
     device = await connect(ana)
