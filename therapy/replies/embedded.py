@@ -63,11 +63,14 @@ class EmbeddedEngine:
 
     def _is_other_language(self, language: str, words: list[str]) -> bool:
         """Whether these words are plainly not of the player's setting but of the other language."""
-        own = len(self._lexicons[language].common.intersection(words))
-        if own > 1 or len(words) < 3:
-            return False
+        own, common = 0, self._lexicons[language].common
+        for word in words:
+            if word in common:
+                own += 1
+                if own > 1:
+                    return False
         other = self._lexicons["es" if language == "en" else "en"]
-        return len(other.common.intersection(words)) > own + 1
+        return len(words) > 2 and len(other.common.intersection(words)) > own + 1
 
 
 def _slots(lexicon: Lexicon, request: ReplyRequest, heard: Impression, thread: Thread) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, Entry, Pool
+from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, Pool
 from .turn import Turn
 
 CALMING = ("breathing", "grounding")
@@ -51,11 +51,11 @@ def may_ask(turn: Turn) -> bool:
     """Never a third question in a row; a second one less often the gentler the player wants it."""
     if not turn.composer.may_ask:
         return False
-    asked = [line.rstrip().endswith("?") for line in turn.thread.lines[-2:]]
-    if asked == [True, True]:
-        return False
-    if not asked or not asked[-1]:
+    lines = turn.thread.lines
+    if not lines or lines[-1][-1:] != "?":
         return True
+    if len(lines) > 1 and lines[-2][-1:] == "?":
+        return False
     return turn.request.intensity != "low" and not turn.composer.chance(3)
 
 
@@ -103,19 +103,15 @@ def _link(turn: Turn) -> bool:
 
 def _labels(turn: Turn, *, at_least: float) -> list[str]:
     """Topics of the conversation by strength; one that has merged into another is not named beside it."""
-    entries, strengths = turn.lexicon.entries, turn.thread.topics
-    names = sorted(
-        (name for name in strengths if strengths[name] >= at_least), key=lambda name: -strengths[name]
-    )
-    kept: list[Entry] = []
-    for name in names:
-        if (
-            entries[name].label
-            and entries[name].weight >= 1.0
-            and not any(elder in strengths for elder in entries[name].yields_to)
-        ):
-            kept.append(entries[name])
-    return [entry.label for entry in kept]
+    entries, thread = turn.lexicon.entries, turn.thread
+    kept: list[tuple[float, str]] = []
+    for name in thread.topics:
+        entry, strength = entries[name], thread.strength(name)
+        if strength < at_least or not entry.label or entry.weight < 1.0:
+            continue
+        if not any(elder in thread.topics for elder in entry.yields_to):
+            kept.append((strength, entry.label))
+    return [label for _, label in sorted(kept, reverse=True)]
 
 
 def _people(turn: Turn) -> list[str]:
@@ -135,9 +131,7 @@ def _is_step_due(turn: Turn) -> bool:
     thread, focus = turn.thread, turn.focus
     if turn.is_anxious or turn.is_child or focus is None or thread.turns < STEP_AFTER[turn.request.intensity]:
         return False
-    if thread.topics.get(focus.name, 0.0) < ESTABLISHED or not (
-        set(turn.heard.cues) | set(turn.heard.feelings)
-    ):
+    if not (turn.heard.cues or turn.heard.feelings) or thread.strength(focus.name) < ESTABLISHED:
         return False
     if any(entry.is_bright for entry in (*turn.heard.cues, *turn.heard.feelings, *turn.facets)):
         return False

@@ -27,7 +27,6 @@ class Impression:
     acts: list[Entry] = field(default_factory=list)
     signs: set[str] = field(default_factory=set)
     lost: str = ""
-    length: int = 0
     is_stretched: bool = False  # sooo: to be squeezed and read again
 
     @property
@@ -47,28 +46,26 @@ def listen(lexicon: Lexicon, text: str, ends: tuple[int, int] = READ_NOW) -> tup
 
 
 def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
-    heard = Impression(length=normalized.count(" ") - 1)
+    heard = Impression()
     person, person_end, death_end, other_end = "", -99, -99, -1
     for end, (length, entries) in lexicon.automaton.iter(normalized):
         start = end - length + 1
         for entry in entries:
-            kind = entry.kind
-            if kind == "topic":
+            kind = entry.kind  # the most frequent first
+            if kind == "facet":
+                heard.facets.append(entry)
+            elif kind == "self":
+                other_end = -1
+            elif kind == "cue":
+                heard.cues.append(entry)
+            elif kind == "other":
+                other_end = end
+            elif kind == "topic":
                 heard.topics[entry.name] = heard.topics.get(entry.name, 0.0) + entry.weight
                 if entry.name == "grief":
                     death_end = end
                     if start - person_end < NEAR:
                         heard.lost = heard.lost or person
-            elif kind == "facet":
-                heard.facets.append(entry)
-            elif kind == "cue":
-                heard.cues.append(entry)
-            elif kind == "self":
-                other_end = -1
-            elif kind == "stretched":
-                heard.is_stretched = True
-            elif kind == "other":
-                other_end = end
             elif kind == "person":
                 heard.people.append(entry)
                 person, person_end, other_end = entry.label, end, end
@@ -76,6 +73,8 @@ def impression_of(lexicon: Lexicon, normalized: str) -> Impression:
                     heard.lost = heard.lost or person
             elif kind == "act":
                 heard.acts.append(entry)
+            elif kind == "stretched":
+                heard.is_stretched = True
             elif not _is_denied(lexicon, normalized, start):
                 if kind == "sign":
                     heard.signs.add(entry.name)

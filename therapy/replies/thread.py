@@ -84,7 +84,7 @@ def _trace(heard: Impression) -> Trace:
 
 @dataclass(slots=True)
 class Thread:
-    """`topics` holds strengths; `named`, `people`, `signs` and `acts` the turn in which each was last heard or said."""
+    """`topics` holds strengths, to be read through `strength`; `named`, `people`, `signs` and `acts` the turn in which each was last heard or said."""
 
     turns: int = 0
     topics: dict[str, float] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Thread:
         return any(name in line for line in self.lines)
 
     def add(self, trace: Trace) -> None:
-        """What the player said; newer words weigh more, and `settle` brings all strengths down to today's scale."""
+        """What the player said; newer words weigh more (see `strength`)."""
         self.turns += 1
         if trace is NOTHING:
             return
@@ -137,10 +137,9 @@ class Thread:
                 self.topics[name] = self.topics.get(name, 0.0) + VOICED * _GROWTH[self.turns]
                 self.named.setdefault(name, self.turns)
 
-    def settle(self) -> None:
-        scale = 1.0 / _GROWTH[self.turns]
-        for name in self.topics:
-            self.topics[name] *= scale
+    def strength(self, topic: str) -> float:
+        """Today's strength: what was heard in this very moment counts whole."""
+        return self.topics.get(topic, 0.0) / _GROWTH[self.turns]
 
 
 def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
@@ -165,5 +164,4 @@ def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
         else:
             thread.add(traces.get(hash(text)) or memory.trace(text))
     thread.said.update(*sentences)
-    thread.settle()
     return thread

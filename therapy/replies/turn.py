@@ -33,6 +33,8 @@ class Turn:
     @property
     def themes(self) -> tuple[str, ...]:
         heard = self.heard
+        if not heard.topics and not heard.feelings:
+            return ()
         topics = sorted(heard.topics, key=heard.topics.__getitem__, reverse=True)
         return (*topics, *dict.fromkeys(feeling.name for feeling in heard.feelings))
 
@@ -85,4 +87,4 @@ def _standing(thread: Thread, name: str, oldest: int) -> float:
     """How much the conversation so far speaks for a topic."""
     if thread.named.get(name, oldest) <= oldest:
         return 0.0
-    return BEFORE * min(thread.topics[name], BEFORE_MOST)
+    return BEFORE * min(thread.strength(name), BEFORE_MOST)
