@@ -50,7 +50,7 @@ class ChatConsumer(LeanConsumer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection_id = str(new_id())
+        self.connection_id = ""
         self.connected_at = self.acted_at = time.monotonic()
         self.is_open = False
         self.is_busy = False
@@ -65,6 +65,7 @@ class ChatConsumer(LeanConsumer):
     async def connect(self) -> None:
         await self.accept(subprotocol=self.scope.get("subprotocol"))
         self.is_open = True
+        self.connection_id = str(new_id())  # rising, so that all agree on which socket is the younger
         found = self.scope["identity"]
         if isinstance(found, Exception):
             await self._turn_away(found)
@@ -334,7 +335,7 @@ class ChatConsumer(LeanConsumer):
         """Another socket of the player came or went, in whichever process; with too many younger ones, this goes."""
         if event["type"] == "socket.closed":
             self._younger.discard(event["id"])
-        elif event["id"] != self.connection_id:
+        elif event["id"] > self.connection_id:
             self._younger.add(event["id"])
             if len(self._younger) >= SOCKETS_PER_PLAYER:
                 self.close_soon(CloseCode.POLICY, "too_many_connections")
