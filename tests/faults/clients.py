@@ -48,6 +48,15 @@ def open_socket(url: str, token: str, **options: Any) -> connect:
     )
 
 
+async def how_it_ends(connection: ClientConnection) -> tuple[int, str]:
+    """Read on until it is closed; the code and reason that the server gave."""
+    try:
+        while True:
+            await connection.recv()
+    except ConnectionClosed as closed:
+        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+
+
 class Device:
     """One device. `urls` are tried in turn, as behind a balancer; `record` is for the history checker."""
 
@@ -59,6 +68,7 @@ class Device:
         self.asked_at: dict[str, float] = {}
         self.answered_in: list[float] = []
         self.frames: list[Frame] = []
+        self.token = player.token
         self.closes: list[tuple[int, str]] = []
         self.is_welcome = False
         self.connects = 0
@@ -78,8 +88,13 @@ class Device:
 
     async def send(self, type: str, content: Frame) -> str:
         client_id = f"c{next(_numbers)}"
-        await self._send(client_id, json.dumps({"type": type, "id": client_id, "content": content}))
+        await self.send_raw(client_id, json.dumps({"type": type, "id": client_id, "content": content}))
         return client_id
+
+    async def authenticate(self, token: str) -> Frame:
+        client_id = f"renewal{next(_numbers)}"
+        await self._write(json.dumps({"type": "authenticate", "id": client_id, "content": {"token": token}}))
+        return await self.frame(lambda frame: frame["metadata"].get("in_reply_to") == client_id, "an answer")
 
     async def ping(self) -> float:
         """Seconds until the pong."""
@@ -101,6 +116,15 @@ class Device:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    @property
+    def port(self) -> int:
+        """Of its own end of the connection."""
+        assert self._socket is not None
+        return int(self._socket.local_address[1])
+
+    def stop_coming_back(self) -> None:
+        self._is_stopping = True
+
     def cut(self) -> None:
         """Lose the connection without a word; the device comes back by itself."""
         if self._socket is not None:
@@ -108,13 +132,11 @@ class Device:
 
     async def _run(self) -> None:
         for attempt in itertools.count():
-            if self._is_stopping:
+            if attempt and self._is_stopping:
                 return
             url = self.urls[attempt % len(self.urls)]
             try:
-                async with open_socket(
-                    f"{url}?since={self.cursor}", self.player.token, **self.options
-                ) as socket:
+                async with open_socket(f"{url}?since={self.cursor}", self.token, **self.options) as socket:
                     await self._live(socket)
             except (OSError, InvalidHandshake, InvalidMessage, ConnectionClosed, TimeoutError):
                 pass
@@ -139,10 +161,10 @@ class Device:
         while True:
             for client_id, (text, sent_at) in list(self.unacknowledged.items()):
                 if sent_at < self.welcome_at or time.monotonic() - sent_at > RESEND_SECONDS:
-                    await self._send(client_id, text)
+                    await self.send_raw(client_id, text)
             await asyncio.sleep(0.2)
 
-    async def _send(self, client_id: str, text: str) -> None:
+    async def send_raw(self, client_id: str, text: str) -> None:
         self.asked_at.setdefault(client_id, time.monotonic())
         self.unacknowledged[client_id] = (text, time.monotonic() if self.is_welcome else 0)
         await self._write(text)

@@ -6,33 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fixtures import (
-    cluster,
-    postgres,
-    postgres_template,
-    redis,
-    seconds,
-    serve,
-    sqlite,
-    sqlite_template,
-)
-
-__all__ = [
-    "cluster",
-    "postgres",
-    "postgres_template",
-    "redis",
-    "seconds",
-    "serve",
-    "sqlite",
-    "sqlite_template",
-]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "faults: breaks real processes; minutes, not seconds, with FAULTS=long"
-    )
+from tests.faults.fixtures import *  # noqa: F403
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.servers import Postgres, PostgresStore, Redis, Server, SQLiteStore, Store
+from tests.faults.clients import Device, devices
+from tests.faults.servers import Player, Postgres, PostgresStore, Redis, Server, SQLiteStore, Store
 
 PLAYERS = 100
 IS_LONG = os.environ.get("FAULTS") == "long"
 _names = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: breaks real processes; FAULTS=long makes it last")
 
 
 @pytest.fixture
@@ -81,3 +88,51 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for server in servers:
         server.thaw()
         server.kill()
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Two workers of one server, with PostgreSQL and Redis. Tests share it, each with players of its own."""
+
+    server: Server
+    store: PostgresStore
+    redis: Redis
+    _unused: Iterator[Player]
+
+    def player(self) -> Player:
+        return next(self._unused)
+
+    def worker_of(self, device: Device) -> int:
+        """The process that a device is connected to."""
+        for worker in self.server.workers():
+            if device.port in {peer.raddr.port for peer in worker.net_connections("tcp") if peer.raddr}:
+                return worker.pid
+        raise LookupError
+
+    @asynccontextmanager
+    async def apart(self, player: Player) -> AsyncIterator[list[Device]]:
+        """Two devices of a player that two workers look after."""
+        async with AsyncExitStack() as stack:
+            made: list[Device] = []
+            while len({self.worker_of(device) for device in made}) < 2:
+                for device in made[1:]:
+                    await device.stop()
+                made = made[:1] + await stack.enter_async_context(devices([player], self.server.socket_url))
+            yield made
+
+
+@pytest.fixture(scope="session")
+def chat(
+    postgres_template: tuple[Postgres, PostgresStore], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Chat]:
+    cluster, template = postgres_template
+    store = cluster.create("chat_of_many", template="template_chat")
+    directory = tmp_path_factory.mktemp("many")
+    redis = Redis(directory).start()
+    server = Server(store, directory, workers=2, redis_url=redis.url)
+    try:
+        server.start()
+        yield Chat(server, store, redis, iter(template.players))
+    finally:
+        server.kill()
+        redis.kill()

@@ -82,6 +82,23 @@ def pings_every(seconds: str) -> None:
 
 
 @fault
+def sends_into(bytes_: str) -> None:
+    """The network takes no more than so much that nobody reads; else the kernel takes megabytes."""
+    import socket
+
+    from chat.server import ChatProtocol
+
+    def make(original: Any) -> Any:
+        def connection_made(self: Any, transport: Any) -> None:
+            original(self, transport)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(bytes_))
+
+        return connection_made
+
+    replace(ChatProtocol, "connection_made", make)
+
+
+@fault
 def idle_after(seconds: str) -> None:
     from chat import consumers
 
@@ -115,21 +132,21 @@ def raises(where: str) -> None:
     from chat.consumers import ChatConsumer
     from therapy.processor import ChatProcessor
 
-    def is_asked(frame: Any) -> bool:
-        return "please raise" in str(getattr(frame, "content", ""))
+    def raise_if_asked(frame: Any) -> None:
+        words = str(getattr(frame, "content", ""))
+        if "please raise" in words:
+            raise RuntimeError(words)
 
     def in_turn(original: Any) -> Any:
-        async def turn(self: Any, state: Any, incoming: Any, *rest: Any) -> Any:
-            if is_asked(incoming):
-                raise RuntimeError(incoming.content.text)
-            return await original(self, state, incoming, *rest)
+        async def turn(self: Any, state: Any, act: Any) -> Any:
+            raise_if_asked(act.incoming)
+            return await original(self, state, act)
 
         return turn
 
     def in_reader(original: Any) -> Any:
         async def take(self: Any, frame: Any) -> None:
-            if is_asked(frame):
-                raise RuntimeError(frame.content.text)
+            raise_if_asked(frame)
             await original(self, frame)
 
         return take
