@@ -116,8 +116,9 @@ def test_focus_can_be_seen(served: Served, new_page: Callable[..., Page]) -> Non
     # given the login; when the keyboard moves on; then what has the focus is outlined
     page = new_page()
     page.goto(served.url)
-    for _ in range(3):
-        page.keyboard.press("Tab")
+    expect(page.get_by_label("User name")).to_be_focused()
+    for key in ("Tab", "Tab", "Shift+Tab", "Shift+Tab", "Shift+Tab"):
+        page.keyboard.press(key)
         outline = page.evaluate("getComputedStyle(document.activeElement).outline")
         assert "solid 3px" in outline
 

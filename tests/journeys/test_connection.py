@@ -120,6 +120,22 @@ def serve_history(route: Route) -> None:
     route.fulfill(json={"messages": [history_frame(seq) for seq in seqs]})
 
 
+def replay_in_disorder(socket: WebSocketRoute) -> None:
+    metadata = {"seq": 3, "resumed": True, "heartbeat_seconds": 25}
+    content = {"text": "welcome", "elements": [], "event": "welcome"}
+    socket.send(json.dumps({"role": "system", "content": content, "metadata": metadata}))
+    for seq in (1, 1, 3, 2, 3):
+        socket.send(json.dumps(history_frame(seq)))
+
+
+def test_frames_that_come_twice_or_out_of_order_are_shown_once_and_in_order(chat: ChatPage) -> None:
+    # given a connection that repeats and mixes up; when the page is opened
+    chat.page.route_web_socket("**/ws/chat*", replay_in_disorder)
+    chat.page.reload()
+    # then each message stands once, in its place
+    expect(chat.page.locator(".theirs .words")).to_have_text(["message 1", "message 2", "message 3"])
+
+
 def welcome_without_replay(socket: WebSocketRoute) -> None:
     metadata = {"seq": 450, "resumed": False, "history_path": "/api/messages/", "heartbeat_seconds": 25}
     content = {"text": "welcome", "elements": [], "event": "welcome"}
