@@ -379,7 +379,9 @@ def test_nothing_takes_longer_than_two_milliseconds(text: str) -> None:
 def test_first_sight_of_a_long_conversation_takes_no_longer_either() -> None:
     times = []
     for attempt in range(5):
-        lines = [f"{attempt} {i} " + "I'm so sad, my mother died and I can't sleep! 😭😡 " * 200 for i in range(12)]
+        lines = [
+            f"{attempt} {i} " + "I'm so sad, my mother died and I can't sleep! 😭😡 " * 200 for i in range(12)
+        ]
         recent = tuple(Utterance(who, line) for line in lines for who in ("player", "companion"))  # type: ignore[arg-type]
         times.append(cpu_microseconds(ReplyRequest(lines[0], recent=recent), rounds=1))
     assert min(times) < 2_000

@@ -52,7 +52,8 @@ class Composer:
             return None
         said, slots = self._said, self._slots
         start = self._next() % len(pool)
-        for line in pool[start:] + pool[:start]:
+        for i in range(start - len(pool), start):  # negative places count from the end: once round
+            line = pool[i]
             if line.part in said or (line.slots and not line.slots <= slots.keys()):
                 continue
             if (self.may_ask or not line.is_question) and not self._echoes(line):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, Pool
+from .lexicon import LINKED, NAMED_ADULT, OFFERED, SUMMED_UP, Entry, Pool
 from .turn import Turn
 
 CALMING = ("breathing", "grounding")
@@ -13,6 +13,8 @@ STEP_GAP, SUMMARY_GAP, LINK_GAP, ADULT_GAP = 7, 8, 6, 4
 SUMMARY_AFTER = 7
 #: Strength from which a topic counts as what the conversation is about.
 ESTABLISHED = 2.0
+#: A topic of this weight stays in the room.
+WEIGHTY = 1.3
 #: A player who wants no exercise, or no questions, is left in peace for so many turns.
 NO_STEPS_FOR, NO_QUESTIONS_FOR = 10, 4
 
@@ -64,9 +66,14 @@ def _questions(turn: Turn) -> list[Pool]:
     source, focus = turn.source, turn.focus
     if turn.is_child:
         return [source.child_questions if source else (), turn.moves("questions")]
-    topic = focus.questions if focus and (focus is source or turn.composer.chance(3)) else ()
+    topic = focus.questions if focus and (focus is source or _suits(turn, focus)) else ()
     detail = turn.moves("thing_questions") if turn.composer.slot("thing") and turn.composer.chance(2) else ()
     return [source.questions if source else detail, topic, turn.moves("followups"), turn.moves("questions")]
+
+
+def _suits(turn: Turn, focus: Entry) -> bool:
+    """Whether a question on the topic may follow words that did not name it: a light topic is soon over."""
+    return focus.weight >= WEIGHTY and turn.composer.chance(3)
 
 
 # --- summaries and links ----------------------------------------------------------------------------

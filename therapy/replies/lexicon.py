@@ -108,6 +108,7 @@ class Lexicon:
     possessives: dict[str, str] = field(default_factory=dict)
     boundaries: frozenset[str] = frozenset()
     unfit: frozenset[str] = frozenset()
+    predicating: frozenset[str] = frozenset()
     common: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
     exercises: dict[str, str] = field(default_factory=dict)
@@ -180,7 +181,7 @@ def _add(
 def _add_moves(lexicon: Lexicon, data: dict[str, Any]) -> None:
     lexicon.words = {key: tuple(words) for key, words in data.pop("words").items()}
     lexicon.possessives = data.pop("possessives")
-    for name in ("boundaries", "unfit", "common", "foreign"):
+    for name in ("boundaries", "unfit", "predicating", "common", "foreign"):
         setattr(lexicon, name, frozenset(lexicon.words[name]))
     lexicon.words["denials"] = tuple(f" {denial} " for denial in lexicon.words["denials"])
     lexicon.exercises = data.pop("exercises")

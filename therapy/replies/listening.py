@@ -10,8 +10,10 @@ from .wording import READ_NOW, excerpt, normalize, squeeze
 #: A death and a person so many characters apart belong together ("my mother died", "lost my mother").
 NEAR = 12
 #: A possessive takes at most so many words with it ("my math exam").
-THING_WORDS = 3
+THING_WORDS = 2
 
+#: A second word that ends so may be a verb ("my wife sleeps").
+_VERBLIKE = ("s", "ed", "ing")
 _MARKS = '.,;:!?…"“”()[]{}*¡¿'
 
 
@@ -93,12 +95,17 @@ def _is_anothers(normalized: str, other_end: int, start: int) -> bool:
 
 
 def possession(lexicon: Lexicon, text: str) -> str:
-    """'your math exam' from "… my math exam is …"; empty where one can't be sure of the words after the possessive."""
+    """'your math exam' from "… my math exam is …"; empty where it is no thing, or one can't be sure.
+
+    "I am a fool", "like a child": what somebody is called is not taken up.
+    """
     words = excerpt(text).split()
     for i, word in enumerate(words):
         turned = lexicon.possessives.get(word.lower())
-        taken = _noun(lexicon, words[i + 1 : i + 2 + THING_WORDS]) if turned else []
-        if 0 < len(taken) <= THING_WORDS:
+        if not turned or (i and normalize(words[i - 1]).strip() in lexicon.predicating):
+            continue
+        taken = _noun(lexicon, words[i + 1 : i + 2 + THING_WORDS])
+        if len(taken) == 1 or (len(taken) == 2 and not taken[1].endswith(_VERBLIKE)):
             return f"{turned} {' '.join(taken)}"
     return ""
 

@@ -19,6 +19,7 @@ _GROWTH = tuple(FADING**-turn for turn in range(64))
 DETAIL = 0.7
 #: What it adds that the companion spoke of a topic.
 VOICED = 0.4
+_BOOST = tuple(VOICED * growth for growth in _GROWTH)
 #: Characters of a companion's line that are looked at; the engine's own never reach it.
 READ_OF_COMPANION = 400
 #: Lines in which nothing is repeated, and those of them whose matter counts: what is older lives on in `echo`.
@@ -36,8 +37,8 @@ Trace = tuple[
     tuple[str, ...],
     str,
 ]
-#: What is kept of a companion's line: the sentences in it, by their parts, and what they were about.
-Voiced = tuple[tuple[str, ...], tuple[str, ...]]
+#: What is kept of a companion's line: the sentences in it, by their parts; what they did; the topics they spoke of.
+Voiced = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 class Memory:
@@ -59,7 +60,11 @@ class Memory:
         self._make_room(self.voiced)
         found = [value for _, value in self._lexicon.voices.iter(text[:READ_OF_COMPANION])]
         kinds = dict.fromkeys(kind for _, kinds in found for kind in kinds)
-        voiced = self.voiced[hash(text)] = (tuple(part for part, _ in found), tuple(kinds))
+        voiced = self.voiced[hash(text)] = (
+            tuple(part for part, _ in found),
+            tuple(kind for kind in kinds if kind in _SIGNS),
+            tuple(kind for kind in kinds if kind not in _SIGNS),
+        )
         return voiced
 
     def _make_room(self, known: dict[int, Any]) -> None:
@@ -128,14 +133,14 @@ class Thread:
         if lost:
             self.lost = lost
 
-    def echo(self, kinds: tuple[str, ...]) -> None:
+    def echo(self, signs: tuple[str, ...], topics: tuple[str, ...]) -> None:
         """What the companion took up stays under way, even when the line that began it is too long ago to be seen."""
-        for name in kinds:
-            if name in _SIGNS:
-                self.signs[name] = self.turns
-            else:
-                self.topics[name] = self.topics.get(name, 0.0) + VOICED * _GROWTH[self.turns]
-                self.named.setdefault(name, self.turns)
+        turns = self.turns
+        for name in signs:
+            self.signs[name] = turns
+        for name in topics:
+            self.topics[name] = self.topics.get(name, 0.0) + _BOOST[turns]
+            self.named.setdefault(name, turns)
 
     def strength(self, topic: str) -> float:
         """Today's strength: what was heard in this very moment counts whole."""
@@ -144,21 +149,22 @@ class Thread:
 
 def follow(memory: Memory, recent: tuple[Utterance, ...]) -> Thread:
     thread = Thread()
-    lines = recent[-RECENT_LINES:]
-    older = len(lines) - HEARD_LINES
+    within = recent[-RECENT_LINES:]
+    older = len(within) - HEARD_LINES
+    lines = thread.lines
     voiced, traces = (
         memory.voiced,
         memory.traces,
     )  # looked up here first: a hit is the rule, and a call costs more
     sentences: list[tuple[str, ...]] = []
-    for i, line in enumerate(lines):
+    for i, line in enumerate(within):
         text = line.text
         if line.speaker == "companion":
-            parts, kinds = voiced.get(hash(text)) or memory.voice(text)
-            thread.lines.append(text)
+            parts, signs, topics = voiced.get(hash(text)) or memory.voice(text)
+            lines.append(text)
             sentences.append(parts)
-            if kinds:
-                thread.echo(kinds)
+            if signs or topics:
+                thread.echo(signs, topics)
         elif i < older:
             thread.turns += 1
         else:

@@ -35,7 +35,8 @@ def answer(turn: Turn) -> None:
     turn.settle()
     act = find_act(turn)
     turn.composer.may_ask = not questions_unwelcome(turn)
-    _tell_story(turn)
+    if turn.request.character_id or turn.request.world_id:
+        _tell_story(turn)
     if act:
         _answer_act(turn, act)
     else:
@@ -60,7 +61,7 @@ def find_act(turn: Turn) -> Entry | None:
     whole = turn.lexicon.whole.get(turn.composer.words.strip())
     if whole is not None:
         return whole
-    for act in sorted(heard.acts, key=lambda entry: -entry.weight):
+    for act in sorted(heard.acts, key=_weight, reverse=True) if heard.acts else ():
         if act.max_words and len(spoken) > act.max_words:
             continue
         if act.weight >= FIRM or heard.is_plain:
@@ -180,8 +181,6 @@ def _is_repeated(turn: Turn) -> bool:
 def _tell_story(turn: Turn) -> None:
     """Name character and world when they are new to the conversation, and let the world speak now and then."""
     request, moves, composer = turn.request, turn.lexicon.moves, turn.composer
-    if not request.character_id and not request.world_id:
-        return
     names = [composer.slot(name) for name in ("character", "world")]
     general = (moves["story_world"] if names[1] else ()) + (moves["story_character"] if names[0] else ())
     if any(name and not turn.thread.names(name) for name in names):
