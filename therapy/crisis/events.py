@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from django.dispatch import Signal
 from privacy import audit
 from therapy.crisis.assessment import Assessment, Level
 from therapy.crisis.notices import queue_notices
-from therapy.database import READERS
+from therapy.database import work_tidily
 from therapy.journal import StaleStateError
 from therapy.messages import utc_now
 from therapy.models import CrisisEvent
@@ -23,13 +25,21 @@ if TYPE_CHECKING:
 
 #: Sent after the commit, on a thread of its own, with `event_id`, `player_id`, `level` and `is_new`; never with words.
 crisis_detected = Signal()
-#: Sent after the commit with `event_id`, `player_id` and `by` (a primary key).
+#: Sent after the commit, on a thread of its own, with `event_id`, `player_id` and `by` (a primary key).
 crisis_acknowledged = Signal()
+
+#: Danger that comes back after this long is told to the clinic again, also where it is no graver than before.
+QUIET = timedelta(hours=1)
+#: An event keeps the beginning and the latest of its evidence: each turn writes it anew, and it may stay open for weeks.
+EVIDENCE_MAX, EVIDENCE_FIRST = 200, 50
+
+_RECEIVERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="crisis-receiver")
 
 
 def _send_later(signal: Signal, **told: Any) -> None:
-    """Receivers are the portal's: they may be slow or fail, and no turn waits for them."""
-    transaction.on_commit(lambda: READERS.submit(signal.send_robust, sender=CrisisEvent, **told))
+    """Receivers are the portal's: they may be slow or fail, and neither a turn nor its database threads wait for them."""
+    send = partial(work_tidily, partial(signal.send_robust, sender=CrisisEvent, **told))
+    transaction.on_commit(lambda: _RECEIVERS.submit(send), robust=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +58,23 @@ class NoteCrisis:
         event = unresolved.filter(player_id=self.player_id).first()
         is_new = event is None
         event = event or CrisisEvent(
-            player_id=self.player_id, session_id=self.session_id, opened_at=self.at, level="none", evidence=[]
+            player_id=self.player_id,
+            session_id=self.session_id,
+            opened_at=self.at,
+            last_seen_at=self.at,
+            level=Level.NONE.label,
+            evidence=[],
         )
-        is_worse = self.assessment.level > Level[event.level.upper()]
-        event.level = max(Level[event.level.upper()], self.assessment.level).label
+        known = Level[event.level.upper()]
+        is_told = self.assessment.level > known or self.at - event.last_seen_at > QUIET
+        event.level = max(known, self.assessment.level).label
         event.types = list(dict.fromkeys([*event.types, *self.assessment.types]))
-        event.evidence = [*event.evidence, self._evidence()]
-        event.last_seen_at = self.at
+        event.evidence = _bounded([*event.evidence, self._evidence()])
+        event.last_seen_at = max(event.last_seen_at, self.at)
         event.save(force_insert=is_new)
         action = "open" if is_new else "add"
         audit.record(action, by="system", player=self.player_id, object_type="crisis", object_id=event.pk)
-        if is_worse:
+        if is_told:
             queue_notices(event, self.at)
         _send_later(
             crisis_detected, event_id=event.pk, player_id=self.player_id, level=event.level, is_new=is_new
@@ -78,6 +94,11 @@ class NoteCrisis:
         """Nothing of the state depends on the clinic's record."""
 
 
+def _bounded(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    excess = max(0, len(evidence) - EVIDENCE_MAX)
+    return evidence[:EVIDENCE_FIRST] + evidence[EVIDENCE_FIRST + excess :]
+
+
 def acknowledge(event_id: UUID, *, by: Any) -> CrisisEvent:
     """A clinician has seen it. StaleStateError if somebody else was quicker."""
     with transaction.atomic():
@@ -86,7 +107,7 @@ def acknowledge(event_id: UUID, *, by: Any) -> CrisisEvent:
             raise StaleStateError
         event.status = CrisisEvent.Status.ACKNOWLEDGED
         event.acknowledged_by, event.acknowledged_at = str(by.pk), utc_now()
-        event.save()
+        event.save(update_fields=["status", "acknowledged_by", "acknowledged_at"])
         audit.record("acknowledge", by=by, player=event.player_id, object_type="crisis", object_id=event.pk)
         _send_later(crisis_acknowledged, event_id=event.pk, player_id=event.player_id, by=by.pk)
     return event
@@ -101,6 +122,16 @@ def resolve(event_id: UUID, *, by: Any, outcome: CrisisEvent.Outcome, note: str 
         event.status = CrisisEvent.Status.RESOLVED
         event.resolved_by, event.resolved_at = str(by.pk), utc_now()
         event.outcome, event.note = outcome, note or None
-        event.save()
+        event.save(update_fields=["status", "resolved_by", "resolved_at", "outcome", "note"])
         audit.record("resolve", by=by, player=event.player_id, object_type="crisis", object_id=event.pk)
     return event
+
+
+def tell_again(event_id: UUID, *, by: Any) -> int:
+    """Tell the clinic of an event once more; returns over how many channels, 0 where the settings name none."""
+    with transaction.atomic():
+        event = CrisisEvent.objects.select_for_update().get(pk=event_id)
+        count = queue_notices(event, utc_now())
+        if count:
+            audit.record("notify", by=by, player=event.player_id, object_type="crisis", object_id=event.pk)
+    return count
