@@ -66,7 +66,8 @@ class CrisisEvent(models.Model):
         }
 
     def __str__(self) -> str:
-        return f"{self.level} {self.status}"
+        """Neutral, for it stands in headings and in lists of what a deletion takes along."""
+        return f"{self.opened_at:%Y-%m-%d %H:%M}"
 
 
 class CrisisNotice(models.Model):
@@ -104,4 +105,4 @@ class CrisisNotice(models.Model):
         }
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.level}"
+        return f"{self.channel} {self.created_at:%Y-%m-%d %H:%M}"

@@ -104,4 +104,4 @@ class ProgressMarker(models.Model):
         }
 
     def __str__(self) -> str:
-        return f"{self.marker_type} {self.achieved_at:%Y-%m-%d}"
+        return f"{self.achieved_at:%Y-%m-%d %H:%M}"
