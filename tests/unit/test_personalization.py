@@ -26,8 +26,8 @@ def slugs(state: PlayerState, themes=(), count: int = 3) -> list[str]:
 
 
 def share(slug: str, themes=(), **fields) -> float:
-    """How often an exercise is among the three recommended, over 300 players."""
-    return sum(slug in slugs(state_of(player, **fields), themes) for player in range(300)) / 300
+    """How often an exercise is among the three recommended, over 1,000 players."""
+    return sum(slug in slugs(state_of(player, **fields), themes) for player in range(1000)) / 1000
 
 
 # --- experience --------------------------------------------------------------------------------------
