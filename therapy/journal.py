@@ -346,18 +346,23 @@ def _insert(rows: Sequence[_Row]) -> None:
             cursor.executemany(f"{into} VALUES ({marks})", list(map(_adapted, rows)))
 
 
-def _adapted(row: _Row) -> _Row:
+def _adapted(row: _Row) -> tuple[Any, ...]:
     """As Django would write it where there are neither UUIDs nor times; field by field that takes ten times as long."""
-    return row._replace(
-        id=_hex(row.id),
-        player_id=PlayerProfile._meta.pk.get_db_prep_value(row.player_id, connection),
-        session_id=_hex(row.session_id),
-        in_reply_to=_hex(row.in_reply_to),
-        created_at=connection.ops.adapt_datetimefield_value(row.created_at),
+    return (
+        _hex(row.id),
+        PlayerProfile._meta.pk.get_db_prep_value(row.player_id, connection),
+        row.seq,
+        _hex(row.session_id),
+        row.role,
+        row.client_id,
+        _hex(row.in_reply_to),
+        row.is_awaiting_reply,
+        row.body,
+        connection.ops.adapt_datetimefield_value(row.created_at),
     )
 
 
-def _hex(row_id: str | None) -> Any:
+def _hex(row_id: str | None) -> str | None:
     return row_id.replace("-", "") if row_id else row_id
 
 
