@@ -17,7 +17,7 @@ from channels.security.websocket import OriginValidator, WebsocketDenier
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 from django.db.models import F
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -219,10 +219,10 @@ class JWTAuthMiddleware(BaseMiddleware):
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> Any:
-        identity: tuple[Identity, Any] | NotAuthenticatedError | DatabaseError
+        identity: tuple[Identity, Any] | NotAuthenticatedError | DatabaseFault
         try:
             identity = await authenticate(offered_token(scope))
-        except (NotAuthenticatedError, DatabaseError) as error:
+        except (NotAuthenticatedError, DatabaseFault) as error:
             identity = error
         subprotocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         return await super().__call__(

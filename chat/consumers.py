@@ -194,9 +194,9 @@ class ChatConsumer(LeanConsumer):
     async def _receive(self, text: str | None) -> None:
         wait_ms = self.throttle.retry_after_ms()
         if wait_ms is not None:
-            await self._heed_crisis(text)
+            client_id = await self._heed_crisis(text)
             sentence = "That was a lot at once. Wait a moment, then send it again."
-            raise FrameError("rate_limited", sentence, retry_after_ms=wait_ms)
+            raise FrameError("rate_limited", sentence, client_id=client_id, retry_after_ms=wait_ms)
         if text is None:
             raise FrameError("binary_frame", "Send text frames that hold JSON, not binary ones.")
         frame = protocol.parse(text)
@@ -223,13 +223,14 @@ class ChatConsumer(LeanConsumer):
         self.is_busy = True
         self.inbox.put_nowait((frame, self.acted_at))
 
-    async def _heed_crisis(self, text: str | None) -> None:
-        """A frame is refused unread: but somebody in danger is answered."""
+    async def _heed_crisis(self, text: str | None) -> str | None:
+        """A frame is refused, but somebody in danger is answered. Returns the frame's own id."""
         try:
             frame = protocol.parse(text or "")
-        except FrameError:
-            return
+        except FrameError as problem:
+            return problem.client_id
         await self._answer_crisis(frame)
+        return frame.id
 
     async def _answer_crisis(self, frame: Frame) -> None:
         if isinstance(frame, UserMessage):

@@ -123,6 +123,13 @@ def parse(raw: str) -> Frame:
 
 #: Where Pydantic's own sentence would name a class of ours.
 _SAID = {"model_type": "must be a JSON object"}
+_PATTERNS = {
+    "id": "must be 1 to 128 printable characters",
+    "country": "must be a country's two capital letters, such as US",
+    "character_id": "may hold letters, digits and . : @ + - _ only",
+    "world_id": "may hold letters, digits and . : @ + - _ only",
+}
+_ELEMENT_ID = "must be the id of a button, such as ex_breathing"
 
 
 def _frame_error(found: dict[str, Any], error: ValidationError) -> FrameError:
@@ -135,6 +142,13 @@ def _frame_error(found: dict[str, Any], error: ValidationError) -> FrameError:
         return FrameError("unknown_type", text, field="type", client_id=client_id)
     field = ".".join(str(part) for part in first["loc"][1:]) or "content"
     said = _SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
+    if first["type"] == "string_pattern_mismatch":
+        name = field.removeprefix("content.").removeprefix("metadata.")
+        said = (
+            _ELEMENT_ID
+            if field in ("content.id", "content.about")
+            else _PATTERNS.get(name, "has a character it may not hold")
+        )
     return FrameError("invalid_frame", f"{field}: {said}.", field=field, client_id=client_id)
 
 

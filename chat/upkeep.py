@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 
 from chat.auth import standings
 from chat.connections import connections, group_name
@@ -80,7 +80,7 @@ class Upkeep:
 async def _guarded(job: Job) -> None:
     try:
         await job()
-    except DatabaseError as error:
+    except DatabaseFault as error:
         log.warning("upkeep_without_database", exc_info=error)
     except Exception as error:
         log.error("upkeep_failed", exc_info=error)

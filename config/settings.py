@@ -6,6 +6,7 @@ naming any secret, or DEBUG=0, makes it production, where whatever is missing re
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -97,7 +98,9 @@ def _database() -> dict[str, Any]:
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
         config["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "init_command": pragmas, "timeout": 5}
         config["CONN_MAX_AGE"] = None  # only our own few threads hold one
-        config["TEST"] = {"NAME": str(LOCAL_DIR / "test.sqlite3")}  # a file, since several threads use it
+        config["TEST"] = {
+            "NAME": str(LOCAL_DIR / f"test.{os.getpid()}.sqlite3")
+        }  # a file, since several threads use it
     else:
         config["OPTIONS"] = {
             "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10), "timeout": 5},

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 TEXT_MAX = 10_000
 FEEDBACK_TEXT_MAX = 2_000
@@ -53,25 +61,29 @@ class FrameMetadata(BaseModel):
     world_id: ContextId | None = None
 
 
+def _nothing_said(metadata: Any) -> Any:
+    """Serializers send null for what was left out."""
+    return {} if metadata is None else metadata
+
+
 class IncomingFrame(BaseModel):
     """What every frame of a player may carry beside its type and content."""
 
     model_config = _MODEL
     id: ClientId | None = None
     session_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    metadata: FrameMetadata = FrameMetadata()
+    metadata: Annotated[FrameMetadata, BeforeValidator(_nothing_said)] = FrameMetadata()
+
+
+def _has_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("write at least one character")
+    return text
 
 
 class TextContent(BaseModel):
     model_config = _MODEL
-    text: Annotated[str, StringConstraints(max_length=TEXT_MAX)]
-
-    @field_validator("text")
-    @classmethod
-    def _has_words(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("write at least one character")
-        return text
+    text: Annotated[str, StringConstraints(max_length=TEXT_MAX), AfterValidator(_has_words)]
 
 
 class UserMessage(IncomingFrame):
@@ -93,7 +105,9 @@ class Interaction(IncomingFrame):
 class FeedbackContent(BaseModel):
     model_config = _MODEL
     rating: Annotated[int, Field(ge=1, le=5)] | None = None
-    text: Annotated[str, StringConstraints(min_length=1, max_length=FEEDBACK_TEXT_MAX)] | None = None
+    text: (
+        Annotated[str, StringConstraints(max_length=FEEDBACK_TEXT_MAX), AfterValidator(_has_words)] | None
+    ) = None
     about: ElementId | None = Field(
         None, description="The exercise meant, as `ex_<slug>`; else the latest one."
     )
@@ -155,7 +169,7 @@ class SettingsContent(BaseModel):
 
     @model_validator(mode="after")
     def _changes_something(self) -> SettingsContent:
-        if not self.model_fields_set:
+        if not self.model_dump(exclude_none=True):
             raise ValueError("give intensity, preferred_approaches, country or language")
         return self
 

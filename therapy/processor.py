@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 
 from therapy.crisis import response as crisis
 from therapy.crisis.assessment import CALM, Assessment, Heard, Level
@@ -140,7 +140,7 @@ class ChatProcessor:
     ) -> None:
         self.sessions = sessions or SessionIntegrationManager()
         self.personalization = personalization or PersonalizationServiceManager()
-        embedded = EmbeddedEngine()
+        embedded = engine if isinstance(engine, EmbeddedEngine) else EmbeddedEngine()
         self.engine = engine or embedded
         self.answerer = Answerer(
             self.engine, embedded, allowed_contacts=crisis.allowed_contacts(), on_outcome=on_outcome
@@ -210,7 +210,7 @@ class ChatProcessor:
         async with self.sessions.turn(player_id):
             try:
                 return await self._attempt(player_id, act)
-            except DatabaseError as error:
+            except DatabaseFault as error:
                 raise JournalUnavailableError from error
 
     def _keep(self, task: asyncio.Future[None]) -> None:
