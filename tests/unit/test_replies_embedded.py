@@ -11,7 +11,7 @@ from tests.transcripts import rules
 from tests.transcripts.stage import ENGINE, PlayedTurn, Script, play
 from therapy.replies.base import Draft, ReplyEngine, ReplyRequest, Utterance
 from therapy.replies.embedded import EmbeddedEngine
-from therapy.replies.lexicon import load
+from therapy.replies.loading import load
 from therapy.replies.screening import screen
 
 
@@ -287,6 +287,20 @@ def test_topic_stays_when_details_alone_are_told() -> None:
     lexicon = load("en")
     things = lexicon.entries["grief.things"]
     assert any(line.text in turns[-1].draft.text for line in things.reflections)
+
+
+@pytest.mark.parametrize(
+    ("text", "facet"),
+    [
+        ("Her coat hangs here, but the worst is the phone", "grief.words"),
+        ("The phone is bad, but the worst is her coat", "grief.things"),
+    ],
+)
+def test_detail_named_last_is_taken_up(text: str, facet: str) -> None:
+    reflections = load("en").entries[facet].reflections
+    for seed in range(5):
+        turns = talk("My mother died three weeks ago", text, seed=seed)
+        assert any(line.text in turns[-1].draft.text for line in reflections)
 
 
 def test_low_mood_gets_one_gentle_open_question() -> None:

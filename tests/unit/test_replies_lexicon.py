@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.transcripts import rules
-from therapy.replies import lexicon as module
-from therapy.replies.lexicon import LexiconError, Line, load
+from therapy.replies import loading as module
+from therapy.replies.lexicon import LexiconError, Line
+from therapy.replies.loading import load
 from therapy.replies.screening import screen
 from therapy.replies.story import humanize
 from therapy.replies.wording import normalize, squeeze

@@ -115,6 +115,14 @@ async def test_late_engine_is_replaced_at_the_deadline() -> None:
     assert kinds(made) == [("late", "")]
 
 
+async def test_late_turns_count_as_failures() -> None:
+    engine = Script(SAFE, delay=1)
+    made = answerer(engine, deadline=0.01, clock=lambda: 0.0)
+    for _ in range(FAILURES + 1):
+        await made.answer(REQUEST)
+    assert kinds(made)[-1] == ("paused", "")
+
+
 async def test_deadline_covers_both_attempts() -> None:
     engine = Script(EngineError("slow and bad"), delay=0.06)
     made = answerer(engine, deadline=0.1)
@@ -195,8 +203,8 @@ def test_success_in_between_forgets_failures() -> None:
     for _ in range(3):
         for _ in range(FAILURES - 1):
             breaker.failed()
+            assert breaker.may_pass()
         breaker.succeeded()
-    assert breaker.may_pass()
 
 
 def test_permanent_failure_opens_at_once_for_the_longest_pause() -> None:

@@ -11,8 +11,9 @@ from zlib import crc32
 from .base import Draft, ReplyRequest
 from .composing import Composer
 from .leading import CALMING
-from .lexicon import Lexicon, load
+from .lexicon import Lexicon
 from .listening import Impression, listen
+from .loading import load
 from .story import humanize
 from .thread import Memory, Thread, follow
 from .turn import Turn
