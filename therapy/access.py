@@ -42,7 +42,7 @@ def clinicians() -> Group:
     """
     group, is_new = Group.objects.get_or_create(name=CLINICIANS)
     if is_new:
-        codenames = [f"view_{model}" for model in _VIEWED]
+        codenames = [*(f"view_{model}" for model in _VIEWED), "change_playerprofile"]
         group.permissions.set(
             Permission.objects.filter(content_type__app_label="therapy", codename__in=codenames)
         )

@@ -6,52 +6,41 @@ Pure, but for the await on the reply engine.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, assert_never
-from uuid import UUID
 
+from therapy import practice
 from therapy.crisis import response as crisis
-from therapy.crisis.assessment import Assessment, Level
+from therapy.crisis.assessment import Level
 from therapy.crisis.events import NoteCrisis
-from therapy.elements import ExerciseAction, InteractiveElementHandler, parse_element_id
+from therapy.elements import InteractiveElementHandler, parse_element_id
 from therapy.exercises.catalogue import CATALOGUE
-from therapy.journal import Effect
 from therapy.messages import (
+    Button,
     Element,
     Feedback,
+    GoalContent,
     IncomingMessage,
     Interaction,
-    Role,
-    Safety,
+    Resource,
     SwitchContext,
     UpdateSettings,
     UserMessage,
-    new_id,
 )
-from therapy.models import ExerciseRun
-from therapy.personalization import NoteExperience, PersonalizationServiceManager
-from therapy.progress import EndRun, OpenRun, ProgressTracker, RecordMarker, StartRun
+from therapy.personalization import PersonalizationServiceManager
+from therapy.progress import Goal
 from therapy.replies.base import Draft, ReplyRequest
-from therapy.sessions import (
-    PlayerSettings,
-    PlayerState,
-    RefusedError,
-    SaveEpisode,
-    SaveSettings,
-    SessionContext,
-)
+from therapy.sessions import PlayerSettings, PlayerState, RefusedError, SaveEpisode, SaveSettings
+from therapy.situation import Reply, Situation, safety
+from therapy.suitability import is_suitable, suitable
 
 Drafter = Callable[[ReplyRequest], Awaitable[Draft]]
 
 _elements = InteractiveElementHandler()
 _personalization = PersonalizationServiceManager()
-_progress = ProgressTracker()
 
 _SAID = {
     "en": {
-        "completed": "Done. That was time for yourself, and it is noted.",
-        "stopped": "That is fine. Stopping when it is enough is part of it.",
         "feedback_exercise": "Feedback processed. What is suggested to you now follows it.",
         "feedback_noted": "Feedback processed. Thank you for saying it.",
         "switched": "You are now with {character} in {world}.",
@@ -60,8 +49,6 @@ _SAID = {
         "nowhere": "this world",
     },
     "es": {
-        "completed": "Hecho. Ha sido un rato para ti y queda anotado.",
-        "stopped": "Está bien. Parar cuando ya basta también forma parte.",
         "feedback_exercise": "Feedback processed. Lo que se te sugiere ahora lo tiene en cuenta.",
         "feedback_noted": "Feedback processed. Gracias por decirlo.",
         "switched": "Ahora estás con {character} en {world}.",
@@ -72,49 +59,15 @@ _SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a frame is decided in. `said_id` is the id its message will have in the log."""
-
-    state: PlayerState
-    session: SessionContext
-    assessment: Assessment
-    said_id: str
-    now: datetime
-
-    @property
-    def words(self) -> dict[str, str]:
-        return _SAID[self.state.settings.language]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, and what changes with it. `assessment` where it is another than the message's own."""
-
-    role: Role
-    text: str
-    elements: tuple[Element, ...] = ()
-    event: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    effects: tuple[Effect, ...] = ()
-    assessment: Assessment | None = None
-
-    def in_session(self, session_id: UUID) -> Reply:
-        """The same reply, noted in another session than it was decided in."""
-        effects = (
-            replace(e, session_id=session_id) if isinstance(e, NoteCrisis) else e for e in self.effects
-        )
-        return replace(self, effects=tuple(effects))
-
-
 async def decide(situation: Situation, incoming: IncomingMessage, draft: Drafter) -> Reply:
     """The answer to a frame; RefusedError if it asks for what can't be."""
     match incoming:
         case UserMessage():
             in_danger = answer_danger(situation, incoming)
-            return in_danger or await converse(situation, incoming, draft)
+            vetted = in_danger or practice.take_words(situation, incoming)
+            return vetted or await converse(situation, incoming, draft)
         case Interaction():
-            return interact(situation, incoming)
+            return practice.interact(situation, incoming)
         case Feedback():
             return take_feedback(situation, incoming)
         case SwitchContext():
@@ -166,11 +119,25 @@ def _crisis_reply(situation: Situation, answer: crisis.CrisisReply) -> Reply:
     return Reply(
         "assistant",
         answer.text,
-        answer.elements,
+        _shown_in_danger(state, answer.elements),
         metadata={"safety": safety(assessment), "recommendations": [], "engine": "crisis"},
-        effects=(SaveEpisode(state.player_id, answer.episode), *([noted] if assessment.is_crisis else [])),
+        effects=(
+            SaveEpisode(state.player_id, answer.episode, situation.now),
+            *([noted] if assessment.is_crisis else []),
+        ),
         assessment=assessment,
     )
+
+
+def _shown_in_danger(state: PlayerState, elements: tuple[Element, ...]) -> tuple[Element, ...]:
+    """What the player wrote for this hour comes first; exercises that don't suit them are left out."""
+    kept = tuple(e for e in elements if not isinstance(e, Button) or _is_open(e, state))
+    return practice.safety_plan(state) + kept if any(isinstance(e, Resource) for e in kept) else kept
+
+
+def _is_open(button: Button, state: PlayerState) -> bool:
+    action = parse_element_id(button.id)
+    return action is None or is_suitable(CATALOGUE[action.slug], state)
 
 
 async def converse(situation: Situation, incoming: UserMessage, draft: Drafter) -> Reply:
@@ -192,74 +159,12 @@ async def converse(situation: Situation, incoming: UserMessage, draft: Drafter) 
     return Reply(
         "assistant",
         drafted.text,
-        tuple(_elements.exercise_buttons(drafted.offers, settings.language)),
+        tuple(_elements.exercise_buttons(suitable(drafted.offers, state), settings.language)),
         metadata={
             "safety": safety(situation.assessment),
             "recommendations": _personalization.recommendations(state, drafted.themes),
             "engine": drafted.engine,
         },
-    )
-
-
-def interact(situation: Situation, incoming: Interaction) -> Reply:
-    action = parse_element_id(incoming.content.id)
-    if action is None:
-        raise RefusedError("unknown_element", "There is no such button here.", "content.id")
-    if action.verb == "start" and incoming.content.action == "complete_exercise":
-        action = replace(action, verb="complete")
-    if action.verb == "start":
-        return _start(situation, action)
-    run = situation.state.open_runs.get(action.slug)
-    if run is None:
-        text = "This exercise is not under way, so nothing was recorded. Start it first."
-        raise RefusedError("exercise_not_started", text, "content.id")
-    if action.verb == "complete":
-        return _complete(situation, run)
-    if action.verb == "stop":
-        return _stop(situation, run)
-    raise RefusedError("unknown_element", "There is no such button here.", "content.id")
-
-
-def _start(situation: Situation, action: ExerciseAction) -> Reply:
-    exercise, state = CATALOGUE[action.slug], situation.state
-    language = state.settings.language
-    run = OpenRun(new_id(), action.slug, situation.now)
-    return Reply(
-        "interactive",
-        exercise.summary.get(language),
-        tuple(_elements.start(exercise, language)),
-        effects=(StartRun(run, state.player_id, situation.session.id, exercise.duration_seconds),),
-    )
-
-
-def _complete(situation: Situation, run: OpenRun) -> Reply:
-    state = situation.state
-    marker = _progress.completed(
-        run, CATALOGUE[run.exercise], situation.session.id, situation.now, state.settings.language
-    )
-    shown = _elements.progress(
-        str(marker.marker_id), marker.description, marker.marker_type, marker.therapeutic_value
-    )
-    return Reply(
-        "interactive",
-        situation.words["completed"],
-        (shown,),
-        effects=(
-            EndRun(run, ExerciseRun.Outcome.COMPLETED, situation.now),
-            RecordMarker(state.player_id, marker),
-            NoteExperience(run.exercise, is_completed=True),
-        ),
-    )
-
-
-def _stop(situation: Situation, run: OpenRun) -> Reply:
-    return Reply(
-        "interactive",
-        situation.words["stopped"],
-        effects=(
-            EndRun(run, ExerciseRun.Outcome.STOPPED, situation.now),
-            NoteExperience(run.exercise, is_completed=False),
-        ),
     )
 
 
@@ -274,7 +179,7 @@ def take_feedback(situation: Situation, incoming: Feedback) -> Reply:
     is_judged = bool(saved.exercise) and saved.rating is not None
     return Reply(
         "system",
-        situation.words["feedback_exercise" if is_judged else "feedback_noted"],
+        _SAID[situation.language]["feedback_exercise" if is_judged else "feedback_noted"],
         tuple(recommended),
         metadata={"recommendations": recommended},
         effects=(saved,),
@@ -282,7 +187,7 @@ def take_feedback(situation: Situation, incoming: Feedback) -> Reply:
 
 
 def switch_context(situation: Situation) -> Reply:
-    session, words = situation.session, situation.words
+    session, words = situation.session, _SAID[situation.language]
     text = words["switched"].format(
         character=session.character_id or words["nobody"], world=session.world_id or words["nowhere"]
     )
@@ -293,18 +198,22 @@ def switch_context(situation: Situation) -> Reply:
 def update_settings(situation: Situation, incoming: UpdateSettings) -> Reply:
     given, now = incoming.content, situation.state.settings
     approaches = given.preferred_approaches
+    is_goal_given = "goal" in given.model_fields_set
     settings = PlayerSettings(
         intensity=given.intensity or now.intensity,
         approaches=now.approaches if approaches is None else tuple(approaches),
         country=given.country or now.country,
         language=given.language or now.language,
+        goal=_goal(situation, given.goal) if is_goal_given else now.goal,
     )
-    shown = {
+    shown: dict[str, Any] = {
         "intensity": settings.intensity,
         "preferred_approaches": list(settings.approaches),
         "country": settings.country,
         "language": settings.language,
     }
+    if settings.goal is not None:
+        shown["goal"] = {"exercise": settings.goal.exercise, "times": settings.goal.times}
     return Reply(
         "system",
         _SAID[settings.language]["settings"],
@@ -314,7 +223,17 @@ def update_settings(situation: Situation, incoming: UpdateSettings) -> Reply:
     )
 
 
-def safety(assessment: Assessment) -> Safety:
-    """What the wire says of an assessment; `types` are those of a crisis, a check-in has none."""
-    types = list(assessment.types) if assessment.is_crisis else []
-    return Safety(crisis=assessment.is_crisis, types=types, level=assessment.level.label)
+def _goal(situation: Situation, given: GoalContent | None) -> Goal | None:
+    """The same goal said again goes on as it was, unless it is reached: then it begins anew."""
+    state = situation.state
+    if given is None:
+        return None
+    if given.exercise not in CATALOGUE:
+        raise RefusedError("unknown_exercise", "There is no such exercise.", "content.goal.exercise")
+    if not is_suitable(CATALOGUE[given.exercise], state):
+        raise practice.refused("exercise_not_suitable", situation.language, "content.goal.exercise")
+    standing = state.settings.goal
+    is_same = standing is not None and (standing.exercise, standing.times) == (given.exercise, given.times)
+    if standing is not None and is_same and standing.earned_by not in state.earned:
+        return standing
+    return Goal(given.exercise, given.times, situation.now)

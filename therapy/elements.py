@@ -112,6 +112,10 @@ class InteractiveElementHandler:
         verbs += ["complete" if is_last else "next", "stop"]
         return [_one_step(localized, index), *(_button(exercise.slug, verb, language) for verb in verbs)]
 
+    def completion(self, exercise: Exercise, language: Language) -> list[Element]:
+        """The button that completes it, by itself: for when there is nothing more to show."""
+        return [_button(exercise.slug, "complete", language)]
+
     def mood_buttons(self, exercise: Exercise, moment: Moment, language: Language) -> list[Button]:
         """Eleven buttons, 0 (very bad) to 10 (very good)."""
         return [

@@ -151,14 +151,26 @@ class SwitchContext(IncomingFrame):
         return self.content.world_id or self.metadata.world_id
 
 
+class GoalContent(BaseModel):
+    """An exercise (its slug), so many times from now on."""
+
+    model_config = _MODEL
+    exercise: Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z][a-z_]+$")]
+    times: Annotated[int, Field(ge=1, le=50)]
+
+
 class SettingsContent(BaseModel):
-    """Only what is given changes. `intensity_level` is what older clients call `intensity`."""
+    """Only what is given changes; a `goal` of null is given up.
+
+    `intensity_level` is what older clients call `intensity`.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", populate_by_name=True)
     intensity: Intensity | None = None
     preferred_approaches: Annotated[list[Approach], Field(max_length=8)] | None = None
     country: Country | None = None
     language: Language | None = None
+    goal: GoalContent | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -169,8 +181,9 @@ class SettingsContent(BaseModel):
 
     @model_validator(mode="after")
     def _changes_something(self) -> SettingsContent:
-        if not self.model_dump(exclude_none=True):
-            raise ValueError("give intensity, preferred_approaches, country or language")
+        is_goal_given_up = "goal" in self.model_fields_set
+        if not self.model_dump(exclude_none=True) and not is_goal_given_up:
+            raise ValueError("give intensity, preferred_approaches, country, language or goal")
         return self
 
 

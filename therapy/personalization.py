@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import log, sqrt
 from operator import itemgetter
 from statistics import NormalDist
@@ -21,12 +21,23 @@ from therapy.crisis.detector import assess
 from therapy.exercises.catalogue import CATALOGUE, Exercise
 from therapy.messages import FeedbackContent, Language, Recommendation, new_id
 from therapy.models import ExerciseRun, Feedback
+from therapy.runs import SAFETY_PLAN
+from therapy.suitability import Limits, is_open, known_of, suitable
 
 if TYPE_CHECKING:
     from therapy.sessions import PlayerState
 
 RECOMMENDED = 3
 _INTENSITY = {"low": 0, "medium": 1, "high": 2}
+
+# Tuned by `python -m benchmarks.recommendations`, which prints what each is good for.
+RATING_WEIGHT, MOOD_WEIGHT, COMPLETED_WEIGHT, STOPPED_WEIGHT = 6.0, 4.0, 0.5, 2.0
+#: Points of mood that count as a whole success, or (downwards) as none at all.
+MOOD_POINTS = 4
+#: What speaks for an exercise before it was tried: against it, for it, its theme, the approach.
+PRIOR_AGAINST, PRIOR_FOR, PRIOR_THEME, PRIOR_APPROACH = 1.5, 1.0, 1.5, 0.5
+#: What is left of older experience for each unit of new: people change, and what is little tried comes up again.
+FADING = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +48,34 @@ class Experience:
     did_not_help: float = 0.0
     completions: int = 0
     last_rating: int | None = None
+    last_moods: tuple[int, int] | None = None
 
     def rated(self, rating: int) -> Experience:
         """A rating of 1 to 5 counts as so much of a success: 5 wholly, 3 half, 1 not at all."""
-        share = (rating - 1) / 4
-        return replace(
-            self,
-            helped=self.helped + 2 * share,
-            did_not_help=self.did_not_help + 2 * (1 - share),
-            last_rating=rating,
-        )
+        return replace(self._counted(RATING_WEIGHT, (rating - 1) / 4), last_rating=rating)
 
     def completed(self) -> Experience:
-        return replace(self, helped=self.helped + 0.5, completions=self.completions + 1)
+        return replace(self._counted(COMPLETED_WEIGHT, 1), completions=self.completions + 1)
 
     def stopped(self) -> Experience:
-        return replace(self, did_not_help=self.did_not_help + 0.5)
+        return self._counted(STOPPED_WEIGHT, 0)
+
+    def moved(self, before: int | None, after: int | None) -> Experience:
+        """Mood that rose counts for it, mood that fell against it; nothing where one of the two is missing."""
+        if before is None or after is None:
+            return self
+        share = 0.5 + max(-MOOD_POINTS, min(MOOD_POINTS, after - before)) / (2 * MOOD_POINTS)
+        return replace(self._counted(MOOD_WEIGHT, share), last_moods=(before, after))
+
+    def _counted(self, weight: float, share: float) -> Experience:
+        kept = FADING**weight
+        helped, did_not_help = weight * share, weight * (1 - share)
+        return replace(
+            self, helped=kept * self.helped + helped, did_not_help=kept * self.did_not_help + did_not_help
+        )
+
+
+Lesson = Callable[[Experience], Experience]
 
 
 _NO_EXPERIENCE = Experience()
@@ -87,37 +110,61 @@ class SaveFeedback:
 
 @dataclass(frozen=True, slots=True)
 class NoteExperience:
-    """A completed or stopped run changes what is recommended; the run itself is its row."""
+    """What a run taught about its exercise changes what is recommended; the run itself is its row."""
 
     exercise: str
-    is_completed: bool
+    taught: Lesson
+
+    @classmethod
+    def completed(cls, exercise: str, before: int | None, after: int | None) -> NoteExperience:
+        return cls(exercise, lambda known: known.completed().moved(before, after))
+
+    @classmethod
+    def stopped(cls, exercise: str) -> NoteExperience:
+        return cls(exercise, Experience.stopped)
+
+    @classmethod
+    def moved(cls, exercise: str, before: int | None, after: int | None) -> NoteExperience:
+        return cls(exercise, lambda known: known.moved(before, after))
 
     def apply(self) -> None:
         """The run's row holds it."""
 
     def settle(self, state: PlayerState) -> None:
-        before = state.experiences.get(self.exercise, Experience())
-        state.experiences[self.exercise] = before.completed() if self.is_completed else before.stopped()
+        state.experiences[self.exercise] = self.taught(state.experiences.get(self.exercise, Experience()))
 
 
 def load_experiences(player_id: Any) -> dict[str, Experience]:
-    """The newest 200 runs and the newest 200 ratings of a player, in the order in which they came."""
+    """From the newest 200 runs and the newest 200 ratings of a player, in the order in which they came."""
     found: dict[str, Experience] = defaultdict(Experience)
-    runs = ExerciseRun.objects.filter(player_id=player_id).exclude(outcome="").order_by("-started_at")
-    for exercise, outcome in reversed(runs.values_list("exercise", "outcome")[:200]):
-        if outcome == ExerciseRun.Outcome.COMPLETED:
-            found[exercise] = found[exercise].completed()
-        elif outcome == ExerciseRun.Outcome.STOPPED:
-            found[exercise] = found[exercise].stopped()
-    ratings = Feedback.objects.filter(player_id=player_id, rating__isnull=False).exclude(exercise="")
-    for exercise, rating in reversed(ratings.order_by("-created_at").values_list("exercise", "rating")[:200]):
-        found[exercise] = found[exercise].rated(rating or 0)
+    for _, exercise, taught in sorted([*_of_runs(player_id), *_of_ratings(player_id)], key=itemgetter(0)):
+        found[exercise] = taught(found[exercise])
     return dict(found)
+
+
+def _of_runs(player_id: Any) -> Iterator[tuple[datetime, str, Lesson]]:
+    completed, stopped = ExerciseRun.Outcome.COMPLETED, ExerciseRun.Outcome.STOPPED
+    runs = ExerciseRun.objects.filter(player_id=player_id, outcome__in=[completed, stopped])
+    told = runs.order_by("-started_at").values_list(
+        "ended_at", "exercise", "outcome", "mood_before", "mood_after"
+    )
+    for at, exercise, outcome, before, after in told[:200]:
+        assert at is not None  # it has an outcome
+        is_completed = outcome == completed
+        note = NoteExperience.completed(exercise, before, after) if is_completed else None
+        yield at, exercise, note.taught if note else Experience.stopped
+
+
+def _of_ratings(player_id: Any) -> Iterator[tuple[datetime, str, Lesson]]:
+    ratings = Feedback.objects.filter(player_id=player_id, rating__isnull=False).exclude(exercise="")
+    told = ratings.order_by("-created_at").values_list("created_at", "exercise", "rating")
+    for at, exercise, rating in told[:200]:
+        yield at, exercise, partial(Experience.rated, rating=rating or 0)
 
 
 def load_latest_exercise(player_id: Any) -> str:
     """Slug of the exercise that was started, completed or stopped last; '' if there was none."""
-    runs = ExerciseRun.objects.filter(player_id=player_id).order_by("-started_at")
+    runs = ExerciseRun.objects.filter(player_id=player_id).order_by("-started_at").defer("walk")
     latest = max(runs[:20], key=lambda run: run.ended_at or run.started_at, default=None)
     return latest.exercise if latest else ""
 
@@ -138,9 +185,10 @@ class PersonalizationServiceManager:
         return SaveFeedback(new_id(), state.player_id, session_id, exercise, content.rating, content.text, at)
 
     def helped_before(self, state: PlayerState) -> tuple[str, ...]:
-        """Slugs of exercises that did this player more good than not, the best first."""
+        """Slugs of exercises that did this player more good than not and still suit them, the best first."""
         gain = {slug: e.helped - e.did_not_help for slug, e in state.experiences.items()}
-        return tuple(sorted((slug for slug in gain if gain[slug] > 0), key=lambda slug: -gain[slug]))
+        helped = sorted((slug for slug in gain if gain[slug] > 0), key=lambda slug: -gain[slug])
+        return suitable(helped, state)
 
     def recommendations(
         self, state: PlayerState, themes: Iterable[str] = (), count: int = RECOMMENDED
@@ -155,12 +203,14 @@ class PersonalizationServiceManager:
         themes, approaches = frozenset(themes), frozenset(state.settings.approaches)
         random_share = random.Random(crc32(f"{state.player_id}:{state.head}".encode())).random
         draws = []
-        for exercise in _fitting(state.settings.intensity):
+        for exercise in _fitting(
+            state.settings.intensity, state.limits, known_of(state), "suicidal_thoughts" in themes
+        ):
             experience = state.experiences.get(exercise.slug, _NO_EXPERIENCE)
             fits_theme = not themes.isdisjoint(exercise.helps_with)
             fits_approach = not approaches.isdisjoint(exercise.approaches)
-            prior = 1.0 + 1.5 * fits_theme + 0.5 * fits_approach
-            odds = _log_odds(prior + experience.helped, 1.5 + experience.did_not_help)
+            prior = PRIOR_FOR + PRIOR_THEME * fits_theme + PRIOR_APPROACH * fits_approach
+            odds = _log_odds(prior + experience.helped, PRIOR_AGAINST + experience.did_not_help)
             reason = _reason(experience, fits_theme, fits_approach)
             draws.append((_draw(odds, random_share()), exercise.slug, reason))
         draws.sort(key=itemgetter(0), reverse=True)
@@ -168,13 +218,17 @@ class PersonalizationServiceManager:
         return [_recommendation(slug, *reason, language) for _, slug, reason in draws[:count]]
 
 
-@lru_cache(maxsize=len(_INTENSITY))
-def _fitting(intensity: str) -> tuple[Exercise, ...]:
-    return tuple(exercise for exercise in CATALOGUE.values() if _fits(exercise, intensity))
-
-
-def _fits(exercise: Exercise, intensity: str) -> bool:
-    return _INTENSITY[exercise.intensity] <= _INTENSITY[intensity] and exercise.slug != "safety_plan"
+@lru_cache(maxsize=1024)
+def _fitting(
+    intensity: str, limits: Limits, known: frozenset[str], is_plan_meant: bool
+) -> tuple[Exercise, ...]:
+    return tuple(
+        exercise
+        for exercise in CATALOGUE.values()
+        if _INTENSITY[exercise.intensity] <= _INTENSITY[intensity]
+        and is_open(exercise, limits, known)
+        and (is_plan_meant or exercise.slug != SAFETY_PLAN)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -202,37 +256,44 @@ def _draw(odds: NormalDist, share: float) -> float:
 
 _REASONS = {
     "en": {
-        "rated": "You rated it {rating} of 5.",
+        "rated": "You rated {name} {0} of 5.",
+        "mood": "Your mood went from {0} to {1} with it.",
         "completed": "You have completed it before.",
         "theme": "It fits what you are writing about.",
         "approach": "It fits the approaches you prefer.",
         "new": "Something you have not tried yet.",
+        "known": "You know it already.",
     },
     "es": {
-        "rated": "La valoraste con {rating} de 5.",
-        "completed": "Ya la has hecho antes.",
+        "rated": "Valoraste {name} con {0} de 5.",
+        "mood": "Con ello, tu ánimo pasó de {0} a {1}.",
+        "completed": "Es algo que ya has hecho antes.",
         "theme": "Encaja con lo que cuentas.",
         "approach": "Encaja con los enfoques que prefieres.",
         "new": "Algo que todavía no has probado.",
+        "known": "Es algo que ya conoces.",
     },
 }
 
 
-def _reason(experience: Experience, fits_theme: bool, fits_approach: bool) -> tuple[str, int]:
-    """Which reason is given, and the rating it speaks of."""
-    if experience.last_rating is not None:
-        return "rated", experience.last_rating
-    if experience.completions:
-        return "completed", 0
+def _reason(experience: Experience, fits_theme: bool, fits_approach: bool) -> tuple[str, tuple[int, ...]]:
+    """What speaks for it most, and the figures to say; nothing of the past is held up that speaks against it."""
+    rating, moods = experience.last_rating, experience.last_moods
+    if rating is not None and rating > 3:
+        return "rated", (rating,)
+    if moods is not None and moods[1] > moods[0]:
+        return "mood", moods
+    if experience.completions and rating is None:
+        return "completed", ()
     if fits_theme:
-        return "theme", 0
-    return ("approach" if fits_approach else "new"), 0
+        return "theme", ()
+    if fits_approach:
+        return "approach", ()
+    return "new" if experience is _NO_EXPERIENCE else "known", ()
 
 
 @lru_cache(maxsize=1024)
-def _recommendation(slug: str, reason: str, rating: int, language: Language) -> Recommendation:
-    return Recommendation(
-        id=f"ex_{slug}",
-        label=CATALOGUE[slug].title.get(language),
-        reason=_REASONS[language][reason].format(rating=rating),
-    )
+def _recommendation(slug: str, reason: str, figures: tuple[int, ...], language: Language) -> Recommendation:
+    exercise = CATALOGUE[slug]
+    said = _REASONS[language][reason].format(*figures, name=exercise.name.get(language))
+    return Recommendation(id=f"ex_{slug}", label=exercise.title.get(language), reason=said)

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseFault
 from therapy.crisis import response as crisis
 from therapy.crisis.assessment import CALM, Assessment, Heard, Level
 from therapy.database import in_database
-from therapy.decisions import Reply, Situation, answer_danger_whatever_happens, decide
+from therapy.decisions import answer_danger_whatever_happens, decide
 from therapy.elements import InteractiveElementHandler, parse_element_id
 from therapy.journal import (
     AlreadyAppended,
@@ -43,10 +43,10 @@ from therapy.messages import (
 )
 from therapy.models import Message
 from therapy.personalization import PersonalizationServiceManager
-from therapy.progress import RecordMarker
 from therapy.replies.base import Draft, ReplyEngine, ReplyRequest
 from therapy.replies.embedded import EmbeddedEngine
 from therapy.replies.relay import Answerer, Outcome
+from therapy.runs import EndRun
 from therapy.sessions import (
     PlayerState,
     RefusedError,
@@ -54,6 +54,7 @@ from therapy.sessions import (
     SessionContext,
     SessionIntegrationManager,
 )
+from therapy.situation import Reply, Situation
 
 log = structlog.get_logger()
 
@@ -399,7 +400,7 @@ class ChatProcessor:
         if isinstance(incoming, UserMessage):
             heard = Heard(incoming.content.text, situation.assessment) if turn.said else None
             state.remember(heard, turn.answers)
-        elif any(isinstance(effect, RecordMarker) for effect in turn.effects):
+        elif any(isinstance(effect, EndRun) and effect.is_completed for effect in turn.effects):
             state.remember(Heard(exercise_completed=True), ())
 
     def _at_hand(self, player_id: Any) -> PlayerState | None:

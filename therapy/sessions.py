@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,16 +22,22 @@ from therapy.crisis.response import assess_whatever_happens
 from therapy.database import in_database
 from therapy.journal import Effect, StaleStateError, latest_messages
 from therapy.messages import Intensity, Language, OutgoingMessage, new_id, utc_now
-from therapy.models import ExerciseRun, PlayerProfile, ProgressMarker, TherapeuticSession
+from therapy.models import PlayerProfile, ProgressMarker, TherapeuticSession
 from therapy.personalization import Experience, load_experiences, load_latest_exercise
-from therapy.progress import Marker, OpenRun, record_marker
+from therapy.progress import Goal, Marker, load_earned, record_marker
 from therapy.replies.base import Utterance
+from therapy.runs import CompletedRun, OpenRun, load_runs
+from therapy.suitability import Limits
 
 if TYPE_CHECKING:
     from therapy.messages import IncomingMessage
 
 STATES_MAX = 20_000
+#: What a clinician notes of a player is felt at the latest after so long.
+LIMITS_KEPT_SECONDS = 300
 HEARD_MAX = 12
+#: Who answers words that fill in a worksheet, as it stands in `metadata.engine`.
+WORKSHEET_ENGINE = "exercise"
 RECENT_MAX = 24
 _LOOK_BACK = 48
 
@@ -49,6 +56,7 @@ class PlayerSettings:
     approaches: tuple[str, ...] = ()
     country: str = ""
     language: Language = "en"
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,12 @@ class SessionContext:
 
 @dataclass(slots=True)
 class PlayerState:
-    """What decisions need to know of a player. Changed only by effects that were committed."""
+    """What decisions need to know of a player. Changed only by effects that were committed.
+
+    `unrated` are runs completed within a day, without a mood after; `completed` the newest, oldest first, and
+    `completions` the number of all; `earned` the deeds recognized by a rule. `talked_of_danger_at`: the last turn
+    of a conversation about danger.
+    """
 
     player_id: Any
     settings: PlayerSettings = PlayerSettings()
@@ -74,13 +87,24 @@ class PlayerState:
     heard: deque[Heard] = field(default_factory=lambda: deque(maxlen=HEARD_MAX))
     recent: deque[Utterance] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     open_runs: dict[str, OpenRun] = field(default_factory=dict)
+    unrated: dict[str, OpenRun] = field(default_factory=dict)
+    completed: list[CompletedRun] = field(default_factory=list)
+    completions: dict[str, int] = field(default_factory=dict)
+    earned: set[str] = field(default_factory=set)
+    safety_plan: dict[str, str] = field(default_factory=dict)
     latest_exercise: str = ""
     experiences: dict[str, Experience] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    limits_read_at: float = field(default_factory=time.monotonic, compare=False)
     episode: Episode | None = None
+    talked_of_danger_at: datetime | None = None
 
     def remember(self, heard: Heard | None, answers: Iterable[OutgoingMessage]) -> None:
         if heard is not None:
             self.heard.append(heard)
+        answers = tuple(answers)
+        if any(_is_of_worksheet(answer) for answer in answers):
+            return  # a worksheet's words are no conversation, and no engine sees them
         if heard is not None and heard.text:
             self.recent.append(Utterance("player", heard.text))
         self.recent.extend(
@@ -140,6 +164,7 @@ class SaveSettings:
             preferred_approaches=list(self.settings.approaches),
             country=self.settings.country,
             language=self.settings.language,
+            goal=self.settings.goal.to_json() if self.settings.goal else None,
         )
 
     def settle(self, state: PlayerState) -> None:
@@ -152,6 +177,7 @@ class SaveEpisode:
 
     player_id: Any
     episode: Episode | None
+    at: datetime
 
     def apply(self) -> None:
         profile = PlayerProfile(
@@ -161,6 +187,7 @@ class SaveEpisode:
 
     def settle(self, state: PlayerState) -> None:
         state.episode = self.episode
+        state.talked_of_danger_at = self.at
 
 
 # --- the manager -------------------------------------------------------------------------------------
@@ -186,6 +213,9 @@ class SessionIntegrationManager:
         if state is None:
             state = self._states[player_id] = await in_database(load_state, player_id)
             self._make_room()
+        if time.monotonic() - state.limits_read_at > LIMITS_KEPT_SECONDS:
+            state.limits = await in_database(load_limits, player_id)
+            state.limits_read_at = time.monotonic()
         self._states.move_to_end(player_id)
         return state
 
@@ -304,22 +334,38 @@ def load_state(player_id: Any) -> PlayerState:
             approaches=tuple(profile.preferred_approaches),
             country=profile.country,
             language=cast(Language, profile.language),
+            goal=Goal.from_json(profile.goal) if profile.goal else None,
         ),
         session=_context(active),
         head=profile.head,
         experiences=load_experiences(player_id),
         latest_exercise=load_latest_exercise(player_id),
+        earned=load_earned(player_id),
+        limits=_limits(profile),
         episode=Episode.from_json(profile.crisis_episode) if profile.crisis_episode else None,
     )
-    for run in ExerciseRun.objects.filter(player_id=player_id, ended_at=None):
-        state.open_runs[run.exercise] = OpenRun(run.pk, run.exercise, run.started_at)
+    load_runs(state, utc_now())
     _recall(state, messages)
     return state
+
+
+def load_limits(player_id: Any) -> Limits:
+    return _limits(PlayerProfile.objects.get(pk=player_id))
+
+
+def _limits(profile: PlayerProfile) -> Limits:
+    return Limits(
+        contraindications=frozenset(profile.contraindications),
+        allowed=frozenset(profile.allowed_exercises),
+        denied=frozenset(profile.denied_exercises),
+    )
 
 
 def _recall(state: PlayerState, messages: list[OutgoingMessage]) -> None:
     """What was heard in any session, for danger does not end at a change of world; what was said, in this one."""
     for message in messages:
+        if message.metadata.engine == "crisis":
+            state.talked_of_danger_at = message.timestamp
         is_words = message.role == "user" and message.content.event is None
         if is_words:
             text = message.content.text
@@ -329,10 +375,17 @@ def _recall(state: PlayerState, messages: list[OutgoingMessage]) -> None:
         state.recent.extend(_utterances(messages, state.session.id))
 
 
+def _is_of_worksheet(answer: OutgoingMessage) -> bool:
+    return answer.metadata.engine == WORKSHEET_ENGINE
+
+
 def _utterances(messages: list[OutgoingMessage], session_id: UUID) -> Iterable[Utterance]:
+    for_worksheets = {message.metadata.in_reply_to for message in messages if _is_of_worksheet(message)}
     for message in messages:
         if message.session_id == str(session_id) and message.content.text:
             is_words = message.role == "user" and message.content.event is None
+            if {message.id, message.metadata.client_id} & for_worksheets:
+                continue
             if is_words:
                 yield Utterance("player", message.content.text)
             elif message.role == "assistant":

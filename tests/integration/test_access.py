@@ -74,9 +74,10 @@ def test_condition_follows_the_path_to_the_player(
 
 
 @pytest.mark.django_db
-def test_clinicians_may_view_players_rows_and_change_nothing() -> None:
+def test_clinicians_may_view_players_rows_and_change_nothing_but_what_suits_them() -> None:
     permissions = set(clinicians().permissions.values_list("codename", flat=True))
     assert permissions == {
+        "change_playerprofile",
         "view_crisisevent",
         "view_exerciserun",
         "view_feedback",

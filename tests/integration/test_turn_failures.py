@@ -33,7 +33,7 @@ def database_is_gone(monkeypatch):
 
 
 async def test_turn_whose_effect_fails_stores_nothing(ana, connect, monkeypatch):
-    monkeypatch.setattr("therapy.progress.StartRun.apply", raising(RuntimeError()))
+    monkeypatch.setattr("therapy.runs.StartRun.apply", raising(RuntimeError()))
     device = await connect(ana)
     await device.press("ex_breathing", id="m1")
     problem = await device.error()
@@ -45,7 +45,7 @@ async def test_turn_whose_effect_fails_stores_nothing(ana, connect, monkeypatch)
 async def test_socket_lives_on_after_a_failed_turn(ana, connect, monkeypatch):
     device = await connect(ana)
     with monkeypatch.context() as patched:
-        patched.setattr("therapy.progress.StartRun.apply", raising(RuntimeError()))
+        patched.setattr("therapy.runs.StartRun.apply", raising(RuntimeError()))
         await device.press("ex_breathing", id="m1")
         await device.error()
     await device.press("ex_breathing", id="m1")
@@ -68,7 +68,7 @@ async def test_failed_completion_leaves_the_exercise_under_way(ana, connect, mon
 
 
 async def test_bad_turn_of_one_player_is_no_matter_to_another(ana, cleo, connect, monkeypatch):
-    monkeypatch.setattr("therapy.progress.StartRun.apply", raising(RuntimeError()))
+    monkeypatch.setattr("therapy.runs.StartRun.apply", raising(RuntimeError()))
     one, other = await connect(ana), await connect(cleo)
     await one.press("ex_breathing")
     await other.say("Hello there")
@@ -111,7 +111,7 @@ async def test_full_journal_is_retryable(ana, connect, monkeypatch):
 
 
 async def test_turn_that_the_database_refuses_is_not_asked_for_again(ana, connect, monkeypatch):
-    monkeypatch.setattr("therapy.progress.StartRun.apply", raising(DataError()))
+    monkeypatch.setattr("therapy.runs.StartRun.apply", raising(DataError()))
     device = await connect(ana)
     await device.press("ex_breathing")
     problem = await device.error()

@@ -424,10 +424,10 @@ async def test_what_did_not_help_is_not_recommended_next(ana, connect, another_p
 async def test_answer_to_feedback_rests_on_it_already(ana, connect):
     device = await connect(ana)
     await rate_often(device, "self_compassion_break", 5)
-    await device.rate(2, about="ex_self_compassion_break")
+    await device.rate(4, about="ex_self_compassion_break")
     answer = await device.receive()
     (reason,) = [e["reason"] for e in answer["content"]["elements"] if e["id"] == "ex_self_compassion_break"]
-    assert reason == "You rated it 2 of 5."
+    assert reason == "You rated the self-compassion break 4 of 5."
 
 
 # --- settings ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from therapy.exercises.catalogue import CATALOGUE
 from therapy.messages import FeedbackContent, new_id, utc_now
 from therapy.personalization import Experience, NoteExperience, PersonalizationServiceManager
 from therapy.sessions import PlayerSettings, PlayerState
+from therapy.suitability import Limits
 
 manager = PersonalizationServiceManager()
 
@@ -33,22 +34,53 @@ def share(slug: str, themes=(), **fields) -> float:
 # --- experience --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rating", "helped", "did_not"), [(5, 2, 0), (3, 1, 1), (1, 0, 2), (4, 1.5, 0.5)])
-def test_rating_counts_as_so_much_of_a_success(rating, helped, did_not):
-    experience = rated(rating)
-    assert (experience.helped, experience.did_not_help, experience.last_rating) == (helped, did_not, rating)
+def verdict(experience: Experience) -> float:
+    """The share of what is known that speaks for the exercise."""
+    return experience.helped / (experience.helped + experience.did_not_help)
+
+
+@pytest.mark.parametrize(("rating", "success"), [(5, 1), (4, 0.75), (3, 0.5), (1, 0)])
+def test_rating_counts_as_so_much_of_a_success(rating, success):
+    assert verdict(rated(rating)) == success
+    assert rated(rating).last_rating == rating
 
 
 def test_completing_speaks_for_and_stopping_against_an_exercise():
-    assert Experience().completed() == Experience(helped=0.5, completions=1)
-    assert Experience().stopped() == Experience(did_not_help=0.5)
+    assert verdict(Experience().completed()) == 1
+    assert verdict(Experience().stopped()) == 0
+    assert (Experience().completed().completions, Experience().stopped().completions) == (1, 0)
 
 
-@pytest.mark.parametrize("is_completed", [True, False])
-def test_run_that_ended_is_noted_in_the_state(is_completed):
+@pytest.mark.parametrize(
+    ("before", "after", "success"), [(3, 7, 1), (0, 10, 1), (4, 4, 0.5), (5, 3, 0.25), (8, 0, 0)]
+)
+def test_mood_that_moved_counts_as_so_much_of_a_success(before, after, success):
+    assert verdict(Experience().moved(before, after)) == success
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 5), (5, None), (None, None)])
+def test_one_mood_alone_says_nothing(before, after):
+    assert Experience().moved(before, after) == Experience()
+
+
+def test_a_rating_says_more_than_a_completion():
+    assert verdict(Experience().completed().rated(1)) < 0.2
+
+
+def test_what_is_new_weighs_more_than_what_is_old():
+    assert verdict(rated(5, times=20).rated(1).rated(1).rated(1)) < 20 / 23
+
+
+def test_runs_that_ended_are_noted_in_the_state():
     state = state_of()
-    NoteExperience("breathing", is_completed).settle(state)
-    assert state.experiences["breathing"].completions == int(is_completed)
+    NoteExperience.completed("breathing", 3, 6).settle(state)
+    NoteExperience.stopped("grounding").settle(state)
+    NoteExperience.moved("breathing", 3, 7).settle(state)
+    assert (state.experiences["breathing"].completions, state.experiences["breathing"].last_moods) == (
+        1,
+        (3, 7),
+    )
+    assert verdict(state.experiences["grounding"]) == 0
 
 
 # --- recommending ------------------------------------------------------------------------------------
@@ -98,8 +130,23 @@ def test_nothing_more_intense_than_wanted_is_recommended(intensity, allowed):
     assert {CATALOGUE[slug].intensity for slug in found} == allowed
 
 
-def test_safety_plan_is_no_recommendation():
+def test_safety_plan_is_recommended_only_where_the_words_are_about_it():
     assert "safety_plan" not in slugs(state_of(settings=PlayerSettings(intensity="high")), count=99)
+    assert "safety_plan" in slugs(state_of(), ("suicidal_thoughts",), 99)
+
+
+@pytest.mark.parametrize(
+    ("limits", "missing"),
+    [
+        (Limits(contraindications=frozenset({"cardiac"})), "box_breathing"),
+        (Limits(denied=frozenset({"worry_time"})), "worry_time"),
+        (Limits(allowed=frozenset({"breathing"})), "worry_time"),
+    ],
+)
+def test_what_does_not_suit_is_never_recommended_however_much_it_helped(limits, missing):
+    state = state_of(limits=limits, experiences={missing: rated(5, times=9)})
+    assert missing not in slugs(state, count=99)
+    assert missing not in manager.helped_before(state)
 
 
 # --- reasons -----------------------------------------------------------------------------------------
@@ -112,7 +159,18 @@ def reason(state: PlayerState, slug: str, themes=()) -> str:
 
 
 def test_reason_says_the_rating_that_was_given():
-    assert reason(state_of(experiences={"grounding": rated(4)}), "grounding") == "You rated it 4 of 5."
+    assert reason(state_of(experiences={"grounding": rated(4)}), "grounding") == "You rated grounding 4 of 5."
+
+
+def test_reason_says_how_mood_rose():
+    state = state_of(experiences={"grounding": Experience().moved(3, 6)})
+    assert reason(state, "grounding") == "Your mood went from 3 to 6 with it."
+
+
+def test_reason_holds_up_nothing_that_went_badly():
+    state = state_of(experiences={"grounding": Experience().completed().moved(6, 3).rated(1)})
+    assert reason(state, "grounding") == "You know it already."
+    assert reason(state, "grounding", ("panic",)) == "It fits what you are writing about."
 
 
 def test_reason_says_that_it_was_done_before():
@@ -174,7 +232,7 @@ def test_feedback_without_any_exercise_changes_no_experience(content):
 def test_feedback_adds_to_what_was_known():
     state = state_of(latest_exercise="breathing", experiences={"breathing": Experience().completed()})
     feedback(state, rating=5).settle(state)
-    assert state.experiences["breathing"] == Experience(2.5, 0, completions=1, last_rating=5)
+    assert state.experiences["breathing"] == Experience().completed().rated(5)
 
 
 def test_danger_is_seen_with_nothing_but_the_words():

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, get_args
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from privacy import audit
+from therapy.access import may_see
 from therapy.admin.players import EMPTY, PlayerRowsAdmin, VisiblePlayersFilter, account_fields
 from therapy.admin.progress import exercise_title
+from therapy.exercises.catalogue import CATALOGUE, Contraindication
 from therapy.models import (
     CrisisEvent,
     ExerciseRun,
@@ -69,14 +75,54 @@ class FeedbackAdmin(PlayerRowsAdmin):
         return feedback.text or EMPTY
 
 
+def _choice(field: str, names: Iterable[tuple[str, str]]) -> forms.MultipleChoiceField:
+    column: Any = PlayerProfile._meta.get_field(field)
+    return forms.MultipleChoiceField(
+        choices=list(names), required=False, widget=forms.CheckboxSelectMultiple, help_text=column.help_text
+    )
+
+
+def _exercises() -> Iterable[tuple[str, str]]:
+    return ((slug, exercise_title(slug)) for slug in CATALOGUE)
+
+
+class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]  # no subscript at run time
+    """What exercises a player can do: the one thing of a profile that is the clinicians' to say."""
+
+    contraindications = _choice(
+        "contraindications", ((name, name.replace("_", " ")) for name in get_args(Contraindication))
+    )
+    allowed_exercises = _choice("allowed_exercises", _exercises())
+    denied_exercises = _choice("denied_exercises", _exercises())
+
+
 @admin.register(PlayerProfile)
 class PlayerProfileAdmin(PlayerRowsAdmin):
     audited_as = "profile"
+    form = LimitsForm
     list_display = ("player_name", "intensity", "approaches", "country", "language")
     list_filter = ("intensity", "language", "country")
     ordering = (f"player__{get_user_model().USERNAME_FIELD}",)
     search_fields = account_fields("player")
-    fields = readonly_fields = ("player_name", "intensity", "approaches", "country", "language", "see_also")
+    readonly_fields = ("player_name", "intensity", "approaches", "country", "language", "set_out", "see_also")
+    fields = (*readonly_fields, "contraindications", "allowed_exercises", "denied_exercises")
+
+    def has_change_permission(self, request: HttpRequest, obj: PlayerProfile | None = None) -> bool:
+        is_permitted = request.user.has_perm("therapy.change_playerprofile")
+        return is_permitted and obj is not None and may_see(request.user, obj.pk)
+
+    def save_model(self, request: HttpRequest, obj: PlayerProfile, form: LimitsForm, change: bool) -> None:
+        """Only what was changed: the row also holds the head of the player's log, which grows meanwhile."""
+        with transaction.atomic():
+            obj.save(update_fields=form.changed_data)
+            audit.record(
+                "change", by=request.user, player=obj.pk, object_type=self.audited_as, object_id=obj.pk
+            )
+
+    @admin.display(description="goal")
+    def set_out(self, profile: PlayerProfile) -> str:
+        goal = profile.goal
+        return f"{exercise_title(goal['exercise'])}, {goal['times']} times" if goal else EMPTY
 
     @admin.display(description="preferred approaches")
     def approaches(self, profile: PlayerProfile) -> str:

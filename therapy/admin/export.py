@@ -37,6 +37,10 @@ COLUMNS = (
     "ended_at",
     "seconds_spent",
     "seconds_expected",
+    "steps_seen",
+    "steps_total",
+    "mood_before",
+    "mood_after",
     "outcome",
 )
 
@@ -55,7 +59,8 @@ def _cells(marker: ProgressMarker) -> Iterator[object]:
     yield from (marker.achieved_at.isoformat(), round(marker.therapeutic_value, 4), marker.earned_by)
     if (run := marker.run) is not None:
         yield from (run.exercise, run.started_at.isoformat(), run.ended_at and run.ended_at.isoformat())
-        yield from (run.seconds_spent, run.seconds_expected, run.outcome)
+        yield from (run.seconds_spent, run.seconds_expected, run.steps_seen, run.steps_total)
+        yield from (run.mood_before, run.mood_after, run.outcome)
 
 
 def _lines(rows: Iterator[Sequence[object]]) -> bytes:

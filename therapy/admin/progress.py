@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from therapy.admin.export import export_markers
 from therapy.admin.players import EMPTY, PlayerRowsAdmin, VisiblePlayersFilter, account_fields, written
@@ -19,14 +21,35 @@ def exercise_title(slug: str) -> str:
 
 def seconds_against_expected(run: ExerciseRun) -> str:
     expected = f"of {run.seconds_expected} s expected"
-    return f"not ended, {expected}" if run.seconds_spent is None else f"{run.seconds_spent} s {expected}"
+    return f"not ended, {expected}" if run.ended_at is None else f"{run.seconds_spent} s {expected}"
+
+
+def steps_of_all(run: ExerciseRun) -> str:
+    return f"{run.steps_seen} of {run.steps_total}"
+
+
+def moods(run: ExerciseRun) -> str:
+    """From 0, very bad, to 10, very good."""
+    before, after = (EMPTY if mood is None else mood for mood in (run.mood_before, run.mood_after))
+    return f"before {before}, after {after}"
+
+
+def words_of(run: ExerciseRun) -> str:
+    """A worksheet's questions with what the player wrote; for pages whose reading is on record."""
+    answers: dict[str, str] = (run.walk or {}).get("answers", {})
+    if not answers:
+        return EMPTY
+    steps = CATALOGUE[run.exercise].steps if run.exercise in CATALOGUE else ()
+    prompts = {step.field: step.prompt.get("en") for step in steps if step.field and step.prompt}
+    rows = ((prompts.get(field, field), words) for field, words in answers.items())
+    return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
 
 
 @admin.register(ExerciseRun)
 class ExerciseRunAdmin(PlayerRowsAdmin):
     audited_as = "run"
     date_hierarchy = "started_at"
-    list_display = ("player_name", "exercise_name", "started_at", "outcome", "seconds")
+    list_display = ("player_name", "exercise_name", "started_at", "outcome", "seconds", "steps", "mood")
     list_filter = (("player", VisiblePlayersFilter), "exercise", "outcome", "started_at")
     ordering = ("-started_at",)
     search_fields = (*account_fields("player"), "exercise")
@@ -36,9 +59,16 @@ class ExerciseRunAdmin(PlayerRowsAdmin):
         "started_at",
         "ended_at",
         "seconds",
+        "steps",
+        "mood",
         "outcome",
+        "words",
         "session",
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExerciseRun]:
+        """Lists leave no audit event: they don't even fetch the words."""
+        return super().get_queryset(request).defer("walk")
 
     @admin.display(description="exercise", ordering="exercise")
     def exercise_name(self, run: ExerciseRun) -> str:
@@ -47,6 +77,18 @@ class ExerciseRunAdmin(PlayerRowsAdmin):
     @admin.display(description="seconds spent")
     def seconds(self, run: ExerciseRun) -> str:
         return seconds_against_expected(run)
+
+    @admin.display(description="steps seen")
+    def steps(self, run: ExerciseRun) -> str:
+        return steps_of_all(run)
+
+    @admin.display(description="mood (0 to 10)")
+    def mood(self, run: ExerciseRun) -> str:
+        return moods(run)
+
+    @admin.display(description="in the player's words")
+    def words(self, run: ExerciseRun) -> str:
+        return words_of(run)
 
 
 @admin.register(ProgressMarker)
@@ -67,6 +109,8 @@ class ProgressMarkerAdmin(PlayerRowsAdmin):
         "started",
         "ended",
         "seconds",
+        "steps",
+        "mood",
         "outcome",
         "run_link",
     )
@@ -87,7 +131,17 @@ class ProgressMarkerAdmin(PlayerRowsAdmin):
         (
             "Evidence",
             {
-                "fields": ("deed", "exercise", "started", "ended", "seconds", "outcome", "run_link"),
+                "fields": (
+                    "deed",
+                    "exercise",
+                    "started",
+                    "ended",
+                    "seconds",
+                    "steps",
+                    "mood",
+                    "outcome",
+                    "run_link",
+                ),
                 "description": "What the player did to earn this marker.",
             },
         ),
@@ -120,6 +174,14 @@ class ProgressMarkerAdmin(PlayerRowsAdmin):
     @admin.display(description="seconds spent")
     def seconds(self, marker: ProgressMarker) -> str:
         return seconds_against_expected(marker.run) if marker.run else EMPTY
+
+    @admin.display(description="steps seen")
+    def steps(self, marker: ProgressMarker) -> str:
+        return steps_of_all(marker.run) if marker.run else EMPTY
+
+    @admin.display(description="mood (0 to 10)")
+    def mood(self, marker: ProgressMarker) -> str:
+        return moods(marker.run) if marker.run else EMPTY
 
     @admin.display(description="outcome")
     def outcome(self, marker: ProgressMarker) -> str:

@@ -7,7 +7,7 @@ exercise. No Django here.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -140,6 +140,7 @@ class Exercise(_Frozen):
     slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,39}$")]
     kind: Kind
     title: Text
+    name: Text  # the exercise within a sentence
     button: Text
     summary: Text
     steps: Annotated[tuple[ExerciseStep, ...], Field(min_length=1, max_length=30)]
@@ -195,6 +196,14 @@ class Exercise(_Frozen):
         strains = self.has_breath_hold or self.has_exertion
         return self.is_short and not strains and "acute_crisis" not in self.contraindications
 
+    def with_cautions_for(self, known: Container[str]) -> Exercise:
+        """The exercise with the cautions that concern somebody for whom `known` holds before all others."""
+        concerning = tuple(c for c in self.cautions if any(name in known for name in c.when))
+        if not concerning:
+            return self
+        others = tuple(caution for caution in self.cautions if caution not in concerning)
+        return self._with({"cautions": concerning + others})
+
     def with_part(self, name: str) -> Exercise:
         """The exercise opened by one of its optional parts, whose cautions and contraindications it takes over."""
         part = self.optional_parts[name]
@@ -205,7 +214,10 @@ class Exercise(_Frozen):
             "contraindications": tuple(dict.fromkeys(self.contraindications + part.contraindications)),
             "has_exertion": self.has_exertion or part.is_exertion,
         }
-        # Not model_copy: it would take the cached translations of the shorter exercise along.
+        return self._with(changed)
+
+    def _with(self, changed: Mapping[str, Any]) -> Exercise:
+        # Not model_copy: it would take the cached translations along.
         return Exercise.model_validate({**dict(self), **changed})
 
     def localized(self, language: Language) -> LocalizedExercise:

@@ -84,6 +84,7 @@ class Walk(BaseModel):
     answers: dict[str, str] = {}
     mood_before: Mood | None = None
     mood_after: Mood | None = None
+    has_all_words: bool = Field(False, description="The last step has its answer: nothing more is asked.")
     status: Literal["under_way", "completed", "stopped"] = "under_way"
 
     @classmethod
@@ -98,7 +99,9 @@ class Walk(BaseModel):
     @property
     def asks_for(self) -> str | None:
         """The field that the player's next words would fill."""
-        return self.fields[self.step] if self.step is not None and self.status == "under_way" else None
+        if self.step is None or self.has_all_words or self.status != "under_way":
+            return None
+        return self.fields[self.step]
 
     @property
     def is_at_last_step(self) -> bool:
@@ -116,7 +119,12 @@ class Walk(BaseModel):
         field = self.asks_for
         if field is None:
             raise WalkError("over" if self.status != "under_way" else "nothing_asked")
-        return self._changed(at, answers={**self.answers, field: text.strip()[:ANSWER_MAX]}).next(at)
+        kept = self._changed(at, answers={**self.answers, field: text.strip()[:ANSWER_MAX]})
+        return kept.next(at)._with(has_all_words=self.is_at_last_step)
+
+    def resume(self, at: datetime) -> Self:
+        """Back after a pause, at the step where it was left."""
+        return self._under_way()._changed(at, has_all_words=False)
 
     def rate(self, moment: Literal["before", "after"], mood: int) -> Self:
         """The last rating holds. `after` may come when the walk is over, `before` may not."""
@@ -147,7 +155,8 @@ class Walk(BaseModel):
 
     def _go_to(self, step: int, at: datetime) -> Self:
         step = max(0, min(step, len(self.fields) - 1))
-        return self._under_way()._changed(at, step=step, furthest=max(step, self.furthest or 0))
+        seen = max(step, self.furthest or 0)
+        return self._under_way()._changed(at, step=step, furthest=seen, has_all_words=False)
 
     def _changed(self, at: datetime, **changes: Any) -> Self:
         # Somebody who left for the night and came back did not practise all night: one pause counts as one whole.

@@ -23,13 +23,27 @@ class ExerciseRun(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, blank=True)
+    walk = EncryptedJSONField(
+        null=True, help_text="Steps, ratings and the player's words: a Walk, as therapy.exercises keeps it."
+    )
+    version = models.PositiveIntegerField(default=0, help_text="Raised by each act on the walk.")
     seconds_expected = models.PositiveIntegerField(default=0)
+    seconds_spent = models.PositiveIntegerField(default=0)
+    steps_seen = models.PositiveSmallIntegerField(default=0)
+    steps_total = models.PositiveSmallIntegerField(default=0)
+    mood_before = models.PositiveSmallIntegerField(null=True, help_text="0 (very bad) to 10 (very good).")
+    mood_after = models.PositiveSmallIntegerField(null=True, help_text="0 (very bad) to 10 (very good).")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["player", "exercise"], condition=Q(ended_at=None), name="one_open_run_per_exercise"
-            )
+            ),
+            models.CheckConstraint(
+                condition=(Q(mood_before=None) | Q(mood_before__lte=10))
+                & (Q(mood_after=None) | Q(mood_after__lte=10)),
+                name="moods_0_to_10",
+            ),
         ]
         indexes = [models.Index(fields=["player", "-started_at"], name="run_latest")]
 
@@ -42,15 +56,18 @@ class ExerciseRun(models.Model):
             "started_at": "clinical",
             "ended_at": "clinical",
             "outcome": "clinical",
+            "walk": "words",
+            "version": "technical",
             "seconds_expected": "clinical",
+            "seconds_spent": "clinical",
+            "steps_seen": "clinical",
+            "steps_total": "clinical",
+            "mood_before": "clinical",
+            "mood_after": "clinical",
         }
 
     def __str__(self) -> str:
         return f"{self.exercise} {self.started_at:%Y-%m-%d %H:%M}"
-
-    @property
-    def seconds_spent(self) -> int | None:
-        return None if self.ended_at is None else int((self.ended_at - self.started_at).total_seconds())
 
 
 class ProgressMarker(models.Model):

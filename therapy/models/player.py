@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import get_args
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from privacy.fields import EncryptedJSONField
+from therapy.exercises.catalogue import CATALOGUE, Contraindication
 from therapy.messages import new_id
+
+
+def are_contraindications(value: object) -> None:
+    _are_of(get_args(Contraindication), value)
+
+
+def are_exercises(value: object) -> None:
+    _are_of(CATALOGUE, value)
+
+
+def _are_of(known: Container[str], value: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name in known for name in value):
+        raise ValidationError("Only names of the exercise catalogue can stand here.", code="unknown_name")
 
 
 class PlayerProfile(models.Model):
@@ -23,6 +41,24 @@ class PlayerProfile(models.Model):
         max_length=2, blank=True, help_text="ISO 3166-1 alpha-2; decides which helplines show."
     )
     language = models.CharField(max_length=2, default="en")
+    goal = models.JSONField(
+        null=True, blank=True, help_text="What the player set out to do: exercise, times, and since when."
+    )
+    contraindications = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[are_contraindications],
+        help_text="What speaks against exercises for this player; those it concerns can't be started.",
+    )
+    allowed_exercises = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[are_exercises],
+        help_text="If any is chosen, no other can be started, grounding aside.",
+    )
+    denied_exercises = models.JSONField(
+        default=list, blank=True, validators=[are_exercises], help_text="These can't be started."
+    )
     crisis_episode = EncryptedJSONField(
         null=True, help_text="Where a crisis conversation stands; null outside one."
     )
@@ -38,6 +74,10 @@ class PlayerProfile(models.Model):
             "preferred_approaches": "clinical",
             "country": "identity",
             "language": "identity",
+            "goal": "clinical",
+            "contraindications": "clinical",
+            "allowed_exercises": "clinical",
+            "denied_exercises": "clinical",
             "crisis_episode": "clinical",
             "token_version": "technical",
         }
