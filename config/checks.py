@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from limits import parse
 
 from config.secrets import SECRETS
+from privacy.encryption import EncryptionError, Keyring
 
 
 @register(Tags.security)
@@ -41,16 +40,14 @@ def signing_key_is_long(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def encryption_keys_are_keys(**_: Any) -> list[CheckMessage]:
-    def is_key(text: str) -> bool:
-        try:
-            return len(base64.urlsafe_b64decode(text)) == 32
-        except (binascii.Error, ValueError):
-            return False
-
-    if all(is_key(key) for key in settings.FIELD_ENCRYPTION_KEYS):
+    if not settings.FIELD_ENCRYPTION_KEYS:  # told by the check above
         return []
-    hint = f"Each is 32 bytes in URL-safe base64, several with commas; make one with: {SECRETS['FIELD_ENCRYPTION_KEYS']}"
-    return [Error("FIELD_ENCRYPTION_KEYS holds something that is no key.", hint=hint, id="config.E003")]
+    try:
+        Keyring(settings.FIELD_ENCRYPTION_KEYS)
+    except EncryptionError:
+        hint = f"Each is 32 bytes in URL-safe base64, several with commas; make one with: {SECRETS['FIELD_ENCRYPTION_KEYS']}"
+        return [Error("FIELD_ENCRYPTION_KEYS holds something that is no key.", hint=hint, id="config.E003")]
+    return []
 
 
 @register(Tags.security)
