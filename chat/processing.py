@@ -31,8 +31,13 @@ def _count_crisis(assessment: Assessment) -> None:
 @lru_cache(maxsize=1)
 def processor() -> ChatProcessor:
     """The process's processor, with the engine that CHAT_REPLY_ENGINE names."""
-    engine = import_string(settings.CHAT_REPLY_ENGINE)()
-    return ChatProcessor(engine=engine, on_crisis=_count_crisis, on_outcome=_count_outcome)
+    engine = import_string(settings.CHAT_REPLY_ENGINE)(**settings.CHAT_REPLY_ENGINE_OPTIONS)
+    return ChatProcessor(
+        engine=engine,
+        deadline_seconds=settings.CHAT_REPLY_DEADLINE_SECONDS,
+        on_crisis=_count_crisis,
+        on_outcome=_count_outcome,
+    )
 
 
 async def finish_turns(player_id: Any) -> None:

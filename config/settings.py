@@ -205,8 +205,18 @@ SPECTACULAR_SETTINGS = {
 
 # --- What is said ------------------------------------------------------------------------------------
 
-#: Dotted path of the reply engine, a class that is made with no arguments.
+#: Dotted path of the reply engine's class, and the arguments it is made with.
 CHAT_REPLY_ENGINE = env.str("CHAT_REPLY_ENGINE", default="therapy.replies.embedded.EmbeddedEngine")
+CHAT_REPLY_ENGINE_OPTIONS: dict[str, str] = (
+    {
+        "base_url": env.str("OPENAI_BASE_URL"),
+        "model": env.str("OPENAI_MODEL"),
+        "api_key": env.str("OPENAI_API_KEY", default=""),
+    }
+    if "OPENAI_BASE_URL" in env.ENVIRON
+    else {}
+)
+CHAT_REPLY_DEADLINE_SECONDS = env.float("CHAT_REPLY_DEADLINE_SECONDS", default=8.0)
 
 #: Where this server is reached from outside, for links in notices.
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")

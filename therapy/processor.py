@@ -45,7 +45,7 @@ from therapy.models import Message
 from therapy.personalization import PersonalizationServiceManager
 from therapy.replies.base import Draft, ReplyEngine, ReplyRequest
 from therapy.replies.embedded import EmbeddedEngine
-from therapy.replies.relay import Answerer, Outcome
+from therapy.replies.relay import DEADLINE_SECONDS, Answerer, Outcome
 from therapy.runs import EndRun
 from therapy.sessions import (
     PlayerState,
@@ -135,6 +135,7 @@ class ChatProcessor:
         sessions: SessionIntegrationManager | None = None,
         personalization: PersonalizationServiceManager | None = None,
         engine: ReplyEngine | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
         on_crisis: Callable[[Assessment], None] = lambda assessment: None,
         on_outcome: Callable[[Outcome], None] = lambda outcome: None,
         clock: Callable[[], datetime] = utc_now,
@@ -144,7 +145,11 @@ class ChatProcessor:
         embedded = engine if isinstance(engine, EmbeddedEngine) else EmbeddedEngine()
         self.engine = engine or embedded
         self.answerer = Answerer(
-            self.engine, embedded, allowed_contacts=crisis.allowed_contacts(), on_outcome=on_outcome
+            self.engine,
+            embedded,
+            allowed_contacts=crisis.allowed_contacts(),
+            deadline_seconds=deadline_seconds,
+            on_outcome=on_outcome,
         )
         self.on_crisis = on_crisis
         self.clock = clock
