@@ -19,16 +19,22 @@ from therapy.processor import ChatProcessor, Listener
 from therapy.replies.base import Draft, ReplyRequest
 from therapy.sessions import PlayerState, RefusedError
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled", "impatient")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled", "eager")]
 
 DANGER = "I want to kill myself tonight"
 PATIENCE_SECONDS = 0.2
 
 
 @pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr("therapy.processor.CRISIS_PATIENCE_SECONDS", PATIENCE_SECONDS)
+def eager(monkeypatch):
+    """What could not be stored is tried again at once."""
     monkeypatch.setattr("therapy.processor.STORE_LATER_SECONDS", (0.05,) * 200)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """For what hangs: nobody waits a second for it."""
+    monkeypatch.setattr("therapy.processor.CRISIS_PATIENCE_SECONDS", PATIENCE_SECONDS)
 
 
 def resources(answer) -> list[dict[str, Any]]:
@@ -40,6 +46,10 @@ def buttons(answer) -> list[str]:
 
 
 # --- what can be wrong, until it is over -------------------------------------------------------------
+
+
+def failing(*args, **kwargs):
+    raise RuntimeError("zanzibar")
 
 
 class Trouble:
@@ -132,7 +142,7 @@ TROUBLES = [
 
 
 @pytest.fixture(params=TROUBLES, ids=lambda begin: begin.__name__)
-def trouble(request, monkeypatch) -> Iterator[Trouble]:
+def trouble(request, monkeypatch, impatient) -> Iterator[Trouble]:
     trouble = request.param(monkeypatch)
     yield trouble
     trouble.over()
@@ -204,6 +214,7 @@ async def test_crisis_sent_again_meanwhile_is_stored_once(ana, connect, trouble)
     assert len((await CrisisEvent.objects.aget()).evidence) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_crisis_is_answered_behind_a_slow_turn_that_holds_the_lock(ana, connect):
     from chat.consumers import processor
 
@@ -216,10 +227,12 @@ async def test_crisis_is_answered_behind_a_slow_turn_that_holds_the_lock(ana, co
     assert (await stored_answer(device))["content"] == shown["content"]
 
 
-async def test_what_was_decided_while_the_journal_hangs_is_what_is_shown(ana, connect, monkeypatch):
-    """The process learns the player's country while it loads: the frame that goes out unstored knows it too."""
-    await in_database(PlayerProfile.objects.create, pk=ana.pk, country="GB", language="es")
+@pytest.mark.usefixtures("impatient")
+async def test_what_was_decided_before_the_journal_hung_is_what_is_shown(ana, connect, monkeypatch):
+    """Decided once: a second answer might be another, by what was read or what has opened meanwhile."""
+    await in_database(PlayerProfile.objects.create, pk=ana.pk, country="GB")
     trouble = journal_hangs(monkeypatch)
+    monkeypatch.setattr("therapy.processor.answer_danger_whatever_happens", failing)
     device = await connect(ana)
     try:
         shown = await device.ask(DANGER, id="m1")
@@ -270,7 +283,6 @@ async def test_conversation_about_danger_goes_on_when_the_player_can_be_read_aga
     assert reply["metadata"].get("stored") is not False
 
 
-@pytest.mark.usefixtures("trouble")
 async def test_other_messages_are_refused_meanwhile_as_ever(ana, cleo, connect, trouble):
     device = await connect(cleo)
     await device.say("Hello there", id="m1")
@@ -282,10 +294,6 @@ async def test_other_messages_are_refused_meanwhile_as_ever(ana, cleo, connect, 
 
 
 # --- what is itself at fault -------------------------------------------------------------------------
-
-
-def failing(*args, **kwargs):
-    raise RuntimeError("zanzibar")
 
 
 async def test_composer_at_fault_still_shows_words_and_help_and_is_stored(ana, connect, monkeypatch):
