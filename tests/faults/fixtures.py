@@ -90,6 +90,17 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
+@pytest.fixture(scope="session")
+def solo(sqlite_template: SQLiteStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One process with SQLite, for tests that do it no harm."""
+    directory = tmp_path_factory.mktemp("solo")
+    server = Server(sqlite_template.copy_to(directory), directory)
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
 @dataclass(frozen=True)
 class Chat:
     """Two workers of one server, with PostgreSQL and Redis. Tests share it, each with players of its own."""
