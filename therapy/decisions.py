@@ -33,6 +33,7 @@ from therapy.replies.base import Draft, ReplyRequest
 from therapy.sessions import PlayerSettings, PlayerState, RefusedError, SaveEpisode, SaveSettings
 from therapy.situation import Reply, Situation, safety
 from therapy.suitability import is_suitable, suitable
+from therapy.themes import themes_of
 
 Drafter = Callable[[ReplyRequest], Awaitable[Draft]]
 
@@ -162,7 +163,7 @@ async def converse(situation: Situation, incoming: UserMessage, draft: Drafter) 
         tuple(_elements.exercise_buttons(suitable(drafted.offers, state), settings.language)),
         metadata={
             "safety": safety(situation.assessment),
-            "recommendations": _personalization.recommendations(state, drafted.themes),
+            "recommendations": _personalization.recommendations(state, themes_of(drafted.themes)),
             "engine": drafted.engine,
         },
     )
