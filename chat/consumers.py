@@ -54,6 +54,8 @@ class ChatConsumer(LeanConsumer):
         self.connected_at = self.acted_at = time.monotonic()
         self.is_open = False
         self.is_busy = False
+        self._turns_open = 0
+        self._urgent: set[asyncio.Task[None]] = set()
         self.close_code = int(CloseCode.GOING_AWAY)
         self._sending_since: float | None = None
         self._younger: set[str] = set()
@@ -216,12 +218,25 @@ class ChatConsumer(LeanConsumer):
             await self._answer_crisis(frame)
             text = "The server restarts. Send it again when you are connected again."
             raise FrameError("restarting", text, client_id=frame.id, retry_after_ms=2000)
-        if self.inbox.qsize() >= INBOX_MAX:
+        if self.inbox.qsize() + len(self._urgent) >= INBOX_MAX:
             await self._answer_crisis(frame)
             text = "Earlier messages are still being answered. Wait a moment, then send it again."
             raise FrameError("inbox_full", text, client_id=frame.id, retry_after_ms=1000)
-        self.is_busy = True
-        self.inbox.put_nowait((frame, self.acted_at))
+        is_urgent = self.is_busy and self._is_crisis(frame)
+        self._count_turns(+1)
+        if is_urgent:  # danger does not wait behind what was said before it
+            task = asyncio.create_task(self._take_turn(frame, self.acted_at))
+            self._urgent.add(task)
+            task.add_done_callback(self._urgent.discard)
+        else:
+            self.inbox.put_nowait((frame, self.acted_at))
+
+    def _count_turns(self, change: int) -> None:
+        self._turns_open += change
+        self.is_busy = self._turns_open > 0
+
+    def _is_crisis(self, frame: IncomingMessage) -> bool:
+        return isinstance(frame, UserMessage) and processor().is_crisis(self.identity.player_id, frame)
 
     async def _heed_crisis(self, text: str | None) -> str | None:
         """A frame is refused, but somebody in danger is answered. Returns the frame's own id."""
@@ -258,16 +273,19 @@ class ChatConsumer(LeanConsumer):
     async def _take_turns(self) -> None:
         """The connection's own task: its turns, one after the other, until it has left and all are done."""
         while (entry := await self.inbox.get()) is not None:
-            incoming, arrived_at = entry
-            try:
-                await self._turn(incoming)
-            except FrameError as problem:
-                await self._tell(problem)
-            except Exception as error:
-                log.error("turn_failed", connection_id=self.connection_id, exc_info=error)
-                await self._tell(_internal(incoming.id))
-            metrics.REPLY_SECONDS.observe(time.monotonic() - arrived_at)
-            self.is_busy = not self.inbox.empty()
+            await self._take_turn(*entry)
+
+    async def _take_turn(self, incoming: IncomingMessage, arrived_at: float) -> None:
+        try:
+            await self._turn(incoming)
+        except FrameError as problem:
+            await self._tell(problem)
+        except Exception as error:
+            log.error("turn_failed", connection_id=self.connection_id, exc_info=error)
+            await self._tell(_internal(incoming.id))
+        finally:
+            self._count_turns(-1)
+        metrics.REPLY_SECONDS.observe(time.monotonic() - arrived_at)
 
     async def _turn(self, incoming: IncomingMessage) -> None:
         is_typing = self.wants_typing and isinstance(incoming, UserMessage)

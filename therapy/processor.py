@@ -185,6 +185,11 @@ class ChatProcessor:
         self._keep(asyncio.ensure_future(self._store_later(player_id, act, turn)))
         return answers
 
+    def is_crisis(self, player_id: Any, incoming: UserMessage) -> bool:
+        """Whether danger is seen in a message, by what is known of the player without asking the database."""
+        act = _Act(incoming, "", "", Listener())
+        return self._assess(self._at_hand(player_id), act).is_crisis
+
     def answer_crisis(self, player_id: Any, incoming: UserMessage) -> Answers:
         """For a message that is refused, and will be stored when it is sent again: danger is answered now.
 
