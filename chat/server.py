@@ -14,7 +14,6 @@ import uvicorn
 import uvicorn.supervisors.multiprocess
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import Multiprocess
-from websockets.protocol import State
 
 from chat.connections import connections
 
@@ -27,38 +26,13 @@ COLLECT_AFTER = (50_000, 20, 20)
 
 
 class ChatProtocol(WebSocketsSansIOProtocol):
-    """A text frame is written past the library's general way; a close is sent even to a reader that has stopped,
-    and a reader that never reads it is cut off.
-    """
+    """A close is sent even to a reader that has stopped, and a reader that never reads it is cut off."""
 
     async def send(self, message: Any) -> None:
-        text = message.get("text")
-        if text is not None and self._is_plainly_open():
-            self.transport.write(text_frame(text.encode()))
-            return
         if message["type"] == "websocket.close":
             self.writable.set()
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)
         await super().send(message)
-
-    def _is_plainly_open(self) -> bool:
-        """Whether nothing stands between a frame and the transport; else the library knows what to do."""
-        return (
-            self.handshake_complete
-            and self.conn.state is State.OPEN
-            and not (self.close_sent or self.disconnected or self.conn.extensions)
-            and self.writable.is_set()
-        )
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A whole, unmasked text frame (RFC 6455, 5.2)."""
-    length = len(payload)
-    if length < 126:
-        return bytes((0x81, length)) + payload
-    if length < 1 << 16:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + length.to_bytes(8, "big") + payload
 
 
 class ChatServer(uvicorn.Server):
