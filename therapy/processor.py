@@ -186,9 +186,13 @@ class ChatProcessor:
         return answers
 
     def is_crisis(self, player_id: Any, incoming: UserMessage) -> bool:
-        """Whether danger is seen in a message, by what is known of the player without asking the database."""
-        act = _Act(incoming, "", "", Listener())
-        return self._assess(self._at_hand(player_id), act).is_crisis
+        """Whether danger is seen in a message, or it is said in a conversation about danger that is not over.
+
+        By what is known of the player without asking the database.
+        """
+        state = self._at_hand(player_id)
+        assessment = self._assess(state, _Act(incoming, "", "", Listener()))
+        return assessment.is_crisis or _stays_with_danger(state, incoming)
 
     def answer_crisis(self, player_id: Any, incoming: UserMessage) -> Answers:
         """For a message that is refused, and will be stored when it is sent again: danger is answered now.

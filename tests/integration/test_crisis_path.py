@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from chat.connections import connections
+from therapy import processor as processor_module
 from therapy.database import in_database
 from therapy.journal import JournalFullError
 from therapy.messages import UserMessage
@@ -228,6 +230,60 @@ async def test_crisis_is_answered_behind_a_slow_turn_that_holds_the_lock(ana, co
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_crisis_does_not_wait_behind_a_slow_answer_on_its_own_connection(ana, connect, monkeypatch):
+    release, decide = asyncio.Event(), processor_module.decide
+
+    async def slow(situation, incoming, draft):
+        if "walk" in incoming.content.text:
+            await release.wait()
+        return await decide(situation, incoming, draft)
+
+    monkeypatch.setattr(processor_module, "decide", slow)
+    device = await connect(ana)
+    await device.say("I went for a walk", id="m1")
+    shown = [await device.ask(DANGER, id="m2"), await device.ask("no", id="m3")]
+    assert all(answer["metadata"]["stored"] is False for answer in shown)
+    assert [answer["metadata"]["in_reply_to"] for answer in shown] == ["m2", "m3"]
+    release.set()
+    stored = [await stored_answer(device) for _ in range(3)]
+    assert [answer["metadata"]["in_reply_to"] for answer in stored] == ["m1", "m2", "m3"]
+    assert [answer["content"] for answer in stored[1:]] == [answer["content"] for answer in shown]
+
+
+async def test_calm_messages_are_answered_one_after_the_other(ana, connect, monkeypatch):
+    running = []
+    decide = processor_module.decide
+
+    async def counted(situation, incoming, draft):
+        running.append(len([socket for socket in connections if socket._urgent]))
+        return await decide(situation, incoming, draft)
+
+    monkeypatch.setattr(processor_module, "decide", counted)
+    device = await connect(ana)
+    for number in range(4):
+        await device.say("I went for a walk", id=str(number))
+    answers = [await stored_answer(device) for _ in range(4)]
+    assert [answer["metadata"]["in_reply_to"] for answer in answers] == ["0", "1", "2", "3"]
+    assert running == [0, 0, 0, 0]
+
+
+async def test_process_that_drains_waits_for_what_was_urgent(ana, connect):
+    from chat.consumers import processor
+
+    device = await connect(ana)
+    async with processor().sessions.turn(ana.pk):
+        for text in ("I went for a walk", DANGER):
+            await device.say(text)
+        await asyncio.sleep(0.05)
+        (socket,) = connections
+        assert socket.is_busy
+    for _ in range(2):
+        await stored_answer(device)
+    await asyncio.sleep(0.05)
+    assert not socket.is_busy
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_what_was_decided_before_the_journal_hung_is_what_is_shown(ana, connect, monkeypatch):
     """Decided once: a second answer might be another, by what was read or what has opened meanwhile."""
     await in_database(PlayerProfile.objects.create, pk=ana.pk, country="GB")
@@ -374,8 +430,6 @@ async def test_crisis_before_a_full_inbox_is_answered_and_refused(ana, connect, 
 
 
 async def test_crisis_while_the_process_drains_is_answered_and_refused(ana, connect, monkeypatch):
-    from chat.connections import connections
-
     device = await connect(ana)
     monkeypatch.setattr(connections, "is_draining", True)
     assert resources(await device.ask(DANGER, id="m1"))
