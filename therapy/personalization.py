@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
+from hashlib import shake_128
 from math import log, sqrt
 from operator import itemgetter
 from statistics import NormalDist
+from struct import unpack
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from zlib import crc32
 
 from therapy import elements
 from therapy.crisis.assessment import Assessment, Heard
@@ -201,18 +201,18 @@ class PersonalizationServiceManager:
         the same.
         """
         themes, approaches = frozenset(themes), frozenset(state.settings.approaches)
-        random_share = random.Random(crc32(f"{state.player_id}:{state.head}".encode())).random
-        draws = []
-        for exercise in _fitting(
+        fitting = _fitting(
             state.settings.intensity, state.limits, known_of(state), "suicidal_thoughts" in themes
-        ):
+        )
+        draws = []
+        for exercise, share in zip(fitting, _shares(state, len(fitting)), strict=True):
             experience = state.experiences.get(exercise.slug, _NO_EXPERIENCE)
             fits_theme = not themes.isdisjoint(exercise.helps_with)
             fits_approach = not approaches.isdisjoint(exercise.approaches)
             prior = PRIOR_FOR + PRIOR_THEME * fits_theme + PRIOR_APPROACH * fits_approach
             odds = _log_odds(prior + experience.helped, PRIOR_AGAINST + experience.did_not_help)
             reason = _reason(experience, fits_theme, fits_approach)
-            draws.append((_draw(odds, random_share()), exercise.slug, reason))
+            draws.append((odds.inv_cdf(share), exercise.slug, reason))
         draws.sort(key=itemgetter(0), reverse=True)
         language = state.settings.language
         return [_recommendation(slug, *reason, language) for _, slug, reason in draws[:count]]
@@ -250,8 +250,11 @@ def _trigamma(x: float) -> float:
     return 1 / (x + 0.5) + 1 / x**2
 
 
-def _draw(odds: NormalDist, share: float) -> float:
-    return odds.inv_cdf(share or 0.5)  # 0 is no share of a normal distribution
+def _shares(state: PlayerState, count: int) -> list[float]:
+    """Evenly distributed between 0 and 1, without either; a generator would take longer to seed than to use."""
+    seed = f"{state.player_id}:{state.head}".encode()
+    numbers = unpack(f"<{count}I", shake_128(seed).digest(4 * count))
+    return [(number + 0.5) / 2**32 for number in numbers]
 
 
 _REASONS = {
