@@ -648,7 +648,7 @@ def test_list_is_filtered_by_status_level_type_and_date(clinic, ward, query, fou
     assert set(names(clinic.ben, **query)) == found
 
 
-def test_list_sorts_by_gravity_not_by_alphabet(clinic, ward):
+def test_list_sorts_by_gravity(clinic, ward):
     downwards = f"-{admin.site.get_model_admin(CrisisEvent).list_display.index('gravity')}"
     shown = clinic.ben.get(reverse(LIST), {"o": downwards})
     levels = [row.level for row in shown.context["cl"].result_list]

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from chat.connections import connections
 from therapy import processor as processor_module
-from therapy.database import in_database
+from therapy.database import in_database, in_writer
 from therapy.journal import JournalFullError
 from therapy.messages import UserMessage
 from therapy.models import CrisisEvent, Message, PlayerProfile
@@ -28,9 +28,18 @@ PATIENCE_SECONDS = 0.2
 
 
 @pytest.fixture
-def eager(monkeypatch):
-    """What could not be stored is tried again at once."""
+async def eager(monkeypatch):
+    """What could not be stored is tried again at once; and no more when the test is over."""
+    from chat.consumers import processor
+
     monkeypatch.setattr("therapy.processor.STORE_LATER_SECONDS", (0.05,) * 200)
+    yield
+    tasks = list(processor()._tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await in_writer(int)
+    await asyncio.gather(*(in_database(time.sleep, 0.01) for _ in range(4)))
 
 
 @pytest.fixture

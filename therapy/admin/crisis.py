@@ -40,7 +40,6 @@ else:
 
 NOTE_MAX = 4000
 _LEVELS = [level.label for level in sorted(Level, reverse=True) if level >= Level.ELEVATED]
-_GRAVITY = Case(*(When(level=level.label, then=Value(int(level))) for level in Level), default=Value(0))
 _STANDING = Case(*(When(status=status, then=Value(n)) for n, status in enumerate(CrisisEvent.Status)))
 
 _LINES = {line.id: f"{line.name} ({line.method} {line.info})" for line in HELPLINES}
@@ -186,8 +185,9 @@ class CrisisEventAdmin(PlayerRowsAdmin):
         news = " danger again since" if _is_back(event) else ""
         return format_html("{}{}", _badge("status", event.status, event.get_status_display()), news)
 
-    @admin.display(description="level", ordering=_GRAVITY)
+    @admin.display(description="level", ordering="level")
     def gravity(self, event: CrisisEvent) -> SafeString:
+        """In the alphabet the levels of a crisis stand as they do by gravity."""
         return _badge("level", event.level, _readable([event.level]))
 
     @admin.display(description="types")
