@@ -141,7 +141,7 @@ class RateRun:
     player_id: Any
 
     def apply(self) -> None:
-        _update(self.run, Q(outcome=ExerciseRun.Outcome.COMPLETED, mood_after=None))
+        _update(self.run, Q(outcome=ExerciseRun.Outcome.COMPLETED))
         ProgressMarker.objects.filter(player_id=self.player_id, earned_by=f"run:{self.run.id}").update(
             therapeutic_value=therapeutic_value(self.run.walk.evidence())
         )

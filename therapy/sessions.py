@@ -350,7 +350,10 @@ def load_state(player_id: Any) -> PlayerState:
 
 
 def load_limits(player_id: Any) -> Limits:
-    return _limits(PlayerProfile.objects.get(pk=player_id))
+    profile = PlayerProfile.objects.filter(pk=player_id).first()
+    if profile is None:
+        raise LookupError("no such player")
+    return _limits(profile)
 
 
 def _limits(profile: PlayerProfile) -> Limits:

@@ -458,3 +458,10 @@ async def test_experience_is_the_same_in_another_process(ana, connect, another_p
     known = dict(processor().sessions.known(ana.pk).experiences)
     another_process()
     assert (await processor().sessions.load(ana.pk)).experiences == known
+
+
+async def test_player_who_is_gone_has_no_limits(ana):
+    from therapy.sessions import load_limits
+
+    with pytest.raises(LookupError):
+        await sync_to_async(load_limits)(0)

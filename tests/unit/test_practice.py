@@ -263,15 +263,14 @@ def test_words_are_no_answer_while_danger_is_talked_of(sheet, is_over, is_taken)
     assert (sheet.write("I missed the bus.") is not None) is is_taken
 
 
-def test_after_danger_or_a_night_the_worksheet_waits_until_it_is_asked_for(sheet):
-    sheet.state.talked_of_danger_at = sheet.now
-    for _ in range(2):
-        assert sheet.write("Thank you.") is None
-        reply = sheet.press("ex_thought_record_next")
-        assert ids(reply, "instruction") == ["ex_thought_record_step_1"]
-        assert reply.text.startswith("This is where you left off.")
-        sheet.now += timedelta(hours=13)
-    sheet.press("ex_thought_record_back")
+@pytest.mark.parametrize(("danger", "hours"), [(True, 0), (False, 13)])
+def test_after_danger_or_a_night_the_worksheet_waits_until_it_is_asked_for(sheet, danger, hours):
+    sheet.state.talked_of_danger_at = sheet.now if danger else None
+    sheet.now += timedelta(hours=hours, minutes=1)
+    assert sheet.write("Thank you.") is None
+    reply = sheet.press("ex_thought_record_next")
+    assert ids(reply, "instruction") == ["ex_thought_record_step_1"]
+    assert reply.text.startswith("This is where you left off.")
     assert sheet.write("I missed the bus.") is not None
 
 
@@ -312,6 +311,7 @@ def test_names_that_the_catalogue_has_dropped_are_no_exercise():
     ("kind", "slug"),
     [
         ("suicidal_ideation", "thought_record"),
+        ("self_harm", "thought_record"),
         ("self_harm", "urge_surfing"),
         ("panic_attack", "box_breathing"),
     ],
