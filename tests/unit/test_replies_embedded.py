@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -369,33 +368,3 @@ def test_child_is_pointed_to_a_grown_up_soon(text: str) -> None:
 
 def test_adult_is_not_spoken_to_like_a_child() -> None:
     assert "grown-up" not in reply("My son is 9 and they tease him").text
-
-
-# --- time -------------------------------------------------------------------------------------------
-
-
-def cpu_microseconds(request: ReplyRequest, rounds: int = 7) -> float:
-    """The best of several, in time of this thread alone: other processes on the machine don't count."""
-    times = []
-    for _ in range(rounds):
-        started = time.thread_time_ns()
-        ENGINE.reply(request)
-        times.append(time.thread_time_ns() - started)
-    return min(times) / 1000
-
-
-@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE.keys())
-def test_nothing_takes_longer_than_two_milliseconds(text: str) -> None:
-    recent = tuple(Utterance(speaker, text * 1) for _ in range(12) for speaker in ("player", "companion"))  # type: ignore[arg-type]
-    assert cpu_microseconds(ReplyRequest(text, recent=recent)) < 2_000
-
-
-def test_first_sight_of_a_long_conversation_takes_no_longer_either() -> None:
-    times = []
-    for attempt in range(5):
-        lines = [
-            f"{attempt} {i} " + "I'm so sad, my mother died and I can't sleep! 😭😡 " * 200 for i in range(12)
-        ]
-        recent = tuple(Utterance(who, line) for line in lines for who in ("player", "companion"))  # type: ignore[arg-type]
-        times.append(cpu_microseconds(ReplyRequest(lines[0], recent=recent), rounds=1))
-    assert min(times) < 2_000

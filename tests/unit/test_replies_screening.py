@@ -241,7 +241,7 @@ def test_screen_is_fast_and_linear_on_hostile_drafts() -> None:
         "five, " * 190,
         "you are " * 140,
     ]
-    started = time.perf_counter()
+    started = time.thread_time()  # milliseconds, unless a pattern backtracks without bound: then minutes
     for draft in hostile:
         broken(draft)
-    assert time.perf_counter() - started < 0.3
+    assert time.thread_time() - started < 5
