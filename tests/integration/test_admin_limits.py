@@ -106,8 +106,9 @@ def test_names_outside_the_catalogue_are_refused(
     assert ben_page.post(detail_page(profile), {field: ["yoga"]}).status_code == 200
     assert noted(profile) == {name: [] for name in NOTED}
     setattr(profile, field, ["yoga"])
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refusal:
         profile.full_clean()
+    assert field in refusal.value.error_dict
 
 
 def test_clinician_of_nobody_notes_nothing(cleo_page: Client, profile: PlayerProfile) -> None:

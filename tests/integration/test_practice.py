@@ -146,7 +146,7 @@ async def test_worksheet_goes_on_in_another_process(ana, sheet, connect, another
 async def test_words_for_a_worksheet_reach_no_engine(
     ana, sheet, connect, another_process, monkeypatch, is_another_process
 ):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     asked = []
     answer = processor().answerer.answer
@@ -176,9 +176,13 @@ async def test_danger_in_a_worksheet_is_answered_first(ana, sheet):
 async def test_after_danger_words_are_conversation_until_a_step_is_asked_for(
     ana, sheet, connect, another_process, is_another_process
 ):
+    from chat.processing import processor
+
     await sheet.ask(DANGER)
-    await PlayerProfile.objects.aupdate(crisis_episode=None)  # the conversation about it is over
-    another_process()
+    processor().sessions.known(ana.pk).episode = None  # the conversation about it is over
+    await PlayerProfile.objects.aupdate(crisis_episode=None)
+    if is_another_process:
+        another_process()
     device = await connect(ana)
     assert (await device.ask("The weather is nice today"))["metadata"]["engine"] == "embedded"
     if is_another_process:
@@ -434,7 +438,7 @@ async def test_goal_of_what_does_not_suit_is_refused(ana, connect, another_proce
 
 
 async def test_what_a_clinician_notes_is_felt_within_five_minutes(ana, connect):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     device = await connect(ana)
     await device.do("breathing")
@@ -446,9 +450,11 @@ async def test_what_a_clinician_notes_is_felt_within_five_minutes(ana, connect):
 
 
 async def test_experience_is_the_same_in_another_process(ana, connect, another_process):
-    from chat.consumers import processor
+    from chat.processing import processor
 
     device = await connect(ana)
+    await device.rate(2, about="ex_breathing")
+    await device.receive_until(role="system")
     for verb in ("", "_before_2", "_complete", "_after_6"):
         await press(device, f"ex_breathing{verb}")
     await device.rate(4)
@@ -458,6 +464,23 @@ async def test_experience_is_the_same_in_another_process(ana, connect, another_p
     known = dict(processor().sessions.known(ana.pk).experiences)
     another_process()
     assert (await processor().sessions.load(ana.pk)).experiences == known
+
+
+async def test_recommendations_follow_what_the_words_are_about(ana, connect):
+    answer = await (await connect(ana)).ask("I'm so angry at my boss")
+    reasons = [found["reason"] for found in answer["metadata"]["recommendations"]]
+    assert "It fits what you are writing about." in reasons
+
+
+@pytest.mark.parametrize(("verb", "is_completed"), [("complete", True), ("stop", False)])
+async def test_only_a_completed_exercise_speaks_of_calm(ana, connect, verb, is_completed):
+    from chat.processing import processor
+
+    device = await connect(ana)
+    for press_of in ("", f"_{verb}"):
+        await press(device, f"ex_breathing{press_of}")
+    heard = processor().sessions.known(ana.pk).heard
+    assert [act.exercise_completed for act in heard] == ([True] if is_completed else [])
 
 
 async def test_player_who_is_gone_has_no_limits(ana):
