@@ -103,14 +103,6 @@ def serve(monkeypatch):
     return serve
 
 
-async def test_frames_are_handled_in_order_until_the_socket_goes(serve):
-    socket = Recorder()
-    task, sent = serve(socket, CONNECT, text("one"), text("two"), DISCONNECT)
-    await task
-    assert socket.told == ["connect", "receive one", "receive two", "disconnect 1001", "gone"]
-    assert [message["type"] for message in sent] == ["websocket.accept"]
-
-
 async def test_gone_is_called_when_a_handler_raises(serve):
     socket = Recorder(KeyError("planted"))
     task, _ = serve(socket, CONNECT, text("one"), DISCONNECT)
