@@ -55,6 +55,7 @@ class ChatConsumer(LeanConsumer):
         self.is_open = False
         self.is_busy = False
         self._turns_open = 0
+        self._turns: asyncio.Task[None] | None = None
         self._urgent: set[asyncio.Task[None]] = set()
         self.close_code = int(CloseCode.GOING_AWAY)
         self._sending_since: float | None = None
@@ -75,7 +76,7 @@ class ChatConsumer(LeanConsumer):
         self.identity, self.standing = found
         self.throttle = Throttle()
         self.delivery = Delivery(self.identity.player_id, self.send_message)
-        self.inbox: asyncio.Queue[tuple[IncomingMessage, float] | None] = asyncio.Queue()
+        self.inbox: list[tuple[IncomingMessage, float]] = []
         self.player_id = self.identity.player_id  # from here on there is something to leave (gone)
         self.wants_typing = self._option("typing").lower() in _TRUE
         self.wants_stream = self._option("stream").lower() in _TRUE
@@ -87,8 +88,6 @@ class ChatConsumer(LeanConsumer):
         except Exception as error:
             log.error("welcome_failed", connection_id=self.connection_id, exc_info=error)
             await self._turn_away(error)
-            return
-        self.turns = asyncio.create_task(self._take_turns())
 
     async def _turn_away(self, problem: Exception) -> None:
         if isinstance(problem, NotAuthenticatedError):
@@ -170,7 +169,6 @@ class ChatConsumer(LeanConsumer):
         player_id = self.player_id
         del self.player_id
         await connections.disconnect(player_id, self)
-        self.inbox.put_nowait(None)
         log.info(
             "ws_disconnect",
             player_id=str(player_id),
@@ -218,7 +216,7 @@ class ChatConsumer(LeanConsumer):
             await self._answer_crisis(frame)
             text = "The server restarts. Send it again when you are connected again."
             raise FrameError("restarting", text, client_id=frame.id, retry_after_ms=2000)
-        if self.inbox.qsize() + len(self._urgent) >= INBOX_MAX:
+        if len(self.inbox) + len(self._urgent) >= INBOX_MAX:
             await self._answer_crisis(frame)
             text = "Earlier messages are still being answered. Wait a moment, then send it again."
             raise FrameError("inbox_full", text, client_id=frame.id, retry_after_ms=1000)
@@ -229,7 +227,9 @@ class ChatConsumer(LeanConsumer):
             self._urgent.add(task)
             task.add_done_callback(self._urgent.discard)
         else:
-            self.inbox.put_nowait((frame, self.acted_at))
+            self.inbox.append((frame, self.acted_at))
+            if self._turns is None or self._turns.done():
+                self._turns = asyncio.create_task(self._take_turns())
 
     def _count_turns(self, change: int) -> None:
         self._turns_open += change
@@ -271,9 +271,9 @@ class ChatConsumer(LeanConsumer):
     # --- turns -------------------------------------------------------------------------------------
 
     async def _take_turns(self) -> None:
-        """The connection's own task: its turns, one after the other, until it has left and all are done."""
-        while (entry := await self.inbox.get()) is not None:
-            await self._take_turn(*entry)
+        """The connection's own task: its turns, one after the other, until none waits."""
+        while self.inbox:
+            await self._take_turn(*self.inbox.pop(0))
 
     async def _take_turn(self, incoming: IncomingMessage, arrived_at: float) -> None:
         try:
@@ -398,7 +398,8 @@ class ChatConsumer(LeanConsumer):
         finally:
             self._sending_since = None
         metrics.labelled(metrics.MESSAGES_OUT, message.role).inc()
-        log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.seq)
+        if not isinstance(message, Ack):  # of a turn, a line when it came and one when it was answered
+            log.info("message_out", connection_id=self.connection_id, role=message.role, seq=message.seq)
 
     async def _tell(self, problem: FrameError) -> None:
         metrics.labelled(metrics.ERRORS, problem.code).inc()

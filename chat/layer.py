@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable
 from typing import Any, TypeVar
@@ -13,10 +14,25 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 log = structlog.get_logger()
 
 CALL_SECONDS = 0.5
+CLEANING_SECONDS = 1.0
 PENDING_MAX = 10_000
 HEALTH_GROUP = "chat.health"
 
 T = TypeVar("T")
+
+
+class InProcessLayer(InMemoryChannelLayer):
+    """Channels' own layer for one process, which looks for what has expired once a second.
+
+    Channels does so for every receive and send, through all channels: with a thousand sockets that is 0.9 ms each.
+    """
+
+    _cleaned_at = 0.0
+
+    def _clean_expired(self) -> None:
+        if (now := time.monotonic()) - self._cleaned_at >= CLEANING_SECONDS:
+            self._cleaned_at = now
+            super()._clean_expired()
 
 
 class LayerHealth:
