@@ -94,14 +94,14 @@ class Run:
         self.latencies = array("d")
         self.first_answers = array("d")
         self.errors = self.crises = 0
-        self.ids = count()
+        self.ids = count(time.time_ns())  # no run repeats another's: a message sent twice is not stored twice
 
 
 class Connection(asyncio.Protocol):
-    """One player. `waiting` holds when each unanswered message was sent, or should have been."""
+    """One player, who begins at a line of their own. `waiting` holds when each unanswered message was sent, or should have been."""
 
-    def __init__(self, run: Run, token: str) -> None:
-        self.run, self.token = run, token
+    def __init__(self, run: Run, token: str, place: int) -> None:
+        self.run, self.token, self.place = run, token, place
         self.buffer = b""
         self.is_upgraded = False
         self.waiting: deque[float] = deque()
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
 
     def say(self, at: float) -> None:
         number = next(self.run.ids)
-        text = LINES[number % len(LINES)]
+        text = LINES[(self.place + self.said) % len(LINES)]
         payload = b'{"type":"user_message","id":"c%d","content":{"text":"%s"}}' % (number, text.encode())
         length = len(payload)
         head = bytes((0x81, 0x80 | length)) if length < 126 else b"\x81\xfe" + length.to_bytes(2, "big")
@@ -198,16 +198,16 @@ async def connect(run: Run) -> list[Connection]:
     gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
     loop = asyncio.get_running_loop()
 
-    async def one(token: str) -> Connection:
+    async def one(token: str, place: int) -> Connection:
         async with gate:
             _, connection = await loop.create_connection(
-                lambda: Connection(run, token), "127.0.0.1", load.port, family=socket.AF_INET
+                lambda: Connection(run, token, place), "127.0.0.1", load.port, family=socket.AF_INET
             )
             await connection.ready
             return connection
 
     async with asyncio.timeout(GIVE_UP_SECONDS):
-        return await asyncio.gather(*map(one, tokens[: load.connections]))
+        return await asyncio.gather(*map(one, tokens[: load.connections], count()))
 
 
 async def answer_each_once(run: Run, connections: list[Connection]) -> None:
