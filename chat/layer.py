@@ -21,7 +21,7 @@ HEALTH_GROUP = "chat.health"
 T = TypeVar("T")
 
 
-class InProcessLayer(InMemoryChannelLayer):
+class InProcessLayer(InMemoryChannelLayer):  # type: ignore[misc]
     """Channels' own layer for one process, which looks for what has expired once a second.
 
     Channels does so for every receive and send, through all channels: with a thousand sockets that is 0.9 ms each.

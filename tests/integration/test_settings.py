@@ -101,7 +101,7 @@ def test_checkout_lets_10_frames_through_in_2_seconds(checkout):
 
 
 def test_checkout_keeps_layers_in_memory(checkout):
-    assert "InMemory" in checkout["CHANNEL_LAYERS"]["default"]["BACKEND"]
+    assert "InProcess" in checkout["CHANNEL_LAYERS"]["default"]["BACKEND"]
 
 
 def test_sqlite_commits_to_the_disk_one_writer_at_a_time(checkout):

@@ -41,7 +41,3 @@ async def test_what_is_sent_to_a_group_arrives_in_order() -> None:
     for seq in (1, 2):
         await layer.group_send("player.one", {"type": "log.appended", "seq": seq})
     assert [(await layer.receive(channel))["seq"] for _ in range(2)] == [1, 2]
-
-
-def test_the_settings_use_it_where_no_redis_is_set(settings: Any) -> None:
-    assert settings.CHANNEL_LAYERS["default"]["BACKEND"] == "chat.layer.InProcessLayer"
