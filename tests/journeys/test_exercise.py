@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.chat_page import ChatPage
 from tests.journeys.served import Served
+from therapy.exercises.catalogue import CATALOGUE
 
 pytestmark = pytest.mark.journey
 
@@ -107,3 +108,92 @@ def test_feedback_changes_what_is_suggested(chat: ChatPage) -> None:
     expect(chat.page.locator(".recommendations .reason").first).not_to_be_empty()
     rated = next(m["content"] for m in chat.stored() if m["content"].get("event") == "feedback")
     assert (rated["rating"], rated["text"]) == (5, "slower would be better")
+
+
+def start_elsewhere(chat: ChatPage, slug: str) -> None:
+    """Start an exercise on the player's other device; this one shows it as it arrives."""
+    chat.page.evaluate(
+        """(slug) => new Promise((resolve, reject) => {
+            const { access } = JSON.parse(sessionStorage.getItem("chat.session"));
+            const socket = new WebSocket(location.origin.replace("http", "ws") + "/ws/chat", ["chat.v1", `bearer.${access}`]);
+            const frame = { type: "interaction", content: { action: "button_click", id: `ex_${slug}` } };
+            socket.onmessage = ({ data }) => {
+                const { role, content } = JSON.parse(data);
+                if (content.event === "welcome") socket.send(JSON.stringify(frame));
+                if (role === "interactive") { socket.close(); resolve(); }
+                if (content.event === "error") reject(content.text);
+            };
+        })""",
+        slug,
+    )
+
+
+def press(chat: ChatPage, button: Locator) -> Locator:
+    """Press and wait for the answer."""
+    before = chat.answers.count()
+    button.click()
+    answer = chat.answers.nth(before)
+    expect(answer).to_be_visible()
+    return answer
+
+
+def walk(chat: ChatPage, slug: str, words: str) -> int:
+    """Go through an exercise step by step, writing where it asks for words. Returns how many steps there were."""
+    live = chat.page.locator(f".exercise-choices [data-id^=ex_{slug}_]")
+    step_by_step = chat.button("Step by step")
+    if step_by_step.count():
+        press(chat, step_by_step)
+    steps = 0
+    while True:
+        steps += 1
+        card = chat.page.locator(".exercise").last
+        complete = chat.page.locator(f"[data-id=ex_{slug}_complete]:enabled")
+        if card.get_by_text("Write your answer as a message").count():
+            chat.ask(words)
+        elif complete.count():
+            press(chat, complete.last)
+            return steps
+        else:
+            press(chat, live.and_(chat.page.locator("[data-id$=_next]")))
+        complete = chat.page.locator(f".choices:not(.exercise-choices) [data-id=ex_{slug}_complete]:enabled")
+        if complete.count():  # the last words were written
+            press(chat, complete)
+            return steps
+
+
+def test_every_exercise_can_be_gone_through(
+    served: Served, new_page: Callable[..., Page], player: str
+) -> None:
+    chat = ChatPage(new_page(reduced_motion="reduce"), served.url).enter(player)
+    for slug in sorted(CATALOGUE):
+        # given an exercise that was begun
+        title = CATALOGUE[slug].localized("en").title
+        start_elsewhere(chat, slug)
+        expect(chat.page.locator(".exercise-title").last).to_contain_text(title)
+        # when the player goes through all of it
+        steps = walk(chat, slug, f"what I wrote for {slug}")
+        # then it is noted, and what comes after it can be answered
+        expect(chat.page.locator(".progress-line").last).to_contain_text(title)
+        assert chat.page.locator(".exercise-choices").count() == 0, slug
+        moods = chat.page.locator(f"[data-id=ex_{slug}_after_7]")
+        assert moods.count() == (1 if CATALOGUE[slug].rates_mood and steps > 1 else 0), slug
+        if moods.count():
+            expect(press(chat, moods)).to_contain_text("Noted: 7 of 10")
+
+
+def test_own_safety_plan_is_read_before_everything_else_in_danger(
+    served: Served, new_page: Callable[..., Page], player: str
+) -> None:
+    # given a player who wrote a safety plan
+    chat = ChatPage(new_page(reduced_motion="reduce"), served.url).enter(player)
+    start_elsewhere(chat, "safety_plan")
+    walk(chat, "safety_plan", "call my sister Maria and sit in the garden")
+    expect(chat.page.locator(".progress-line")).to_be_visible()
+    # when she is in danger
+    answer = chat.ask("I want to kill myself tonight")
+    # then her own words come first, then who can help, and the exercises below can be chosen
+    expect(answer.locator(".plan")).to_contain_text("call my sister Maria and sit in the garden")
+    order = answer.locator(".plan, .resources, .choices").evaluate_all("all => all.map(e => e.className)")
+    assert [name.split()[-1] for name in order] == ["plan", "resources", "choices"]
+    assert answer.locator(".plan button, .plan input").count() == 0
+    expect(answer.locator("[data-id=ex_grounding]")).to_be_enabled()

@@ -1,26 +1,44 @@
 // What an answer can hold beside words: helplines, exercises, choices, recommendations, progress.
 
 import { h, icon } from "./dom.js";
-import { exerciseCard } from "./exercise.js";
+import { exerciseCard, planCard } from "./exercise.js";
+import { isRhythmic } from "./pacer.js";
 import { t } from "./strings.js";
 
 const VERBS = { phone: "call", text: "sms", chat: "open", website: "visit" };
 const SAFE_LINK = /^(tel:|sms:|https:\/\/)/i;
 
+/** Buttons that steer the exercise they came with. */
+const STEERS = /^ex_.*_(complete|next|back|stop)$/;
+const WHOLE = /^ex_(.+)_steps$/;
+
 const ofType = (elements, type) => elements.filter((element) => element.type === type);
 
 /** `act(button)` is called with the element that was chosen. */
 export function renderElements(elements, act) {
-  const buttons = ofType(elements, "button").map((element) => choice(element, act));
-  const instructions = ofType(elements, "instruction");
   const nodes = [];
   const resources = ofType(elements, "resource");
+  const all = ofType(elements, "button");
+  const steering = all.filter(({ id }) => STEERS.test(id));
+  const choices = all.filter(({ id }) => !STEERS.test(id));
+  for (const instruction of ofType(elements, "instruction")) {
+    const controls = steering.splice(0);
+    if (controls.length) nodes.push(exerciseCard(instruction, withSteps(instruction, controls).map((button) => choice(button, act))));
+    else nodes.push(planCard(instruction)); // the player's own plan: to be read before everything else
+  }
   if (resources.length) nodes.push(resourceList(resources));
-  for (const instruction of instructions) nodes.push(exerciseCard(instruction, buttons.splice(0)));
+  const buttons = [...steering, ...choices].map((element) => choice(element, act));
   if (buttons.length) nodes.push(h("div", { class: "choices" }, buttons));
   const recommended = ofType(elements, "recommendation");
   if (recommended.length) nodes.push(recommendations(recommended, act));
   return nodes.concat(ofType(elements, "progress").map(progressLine));
+}
+
+/** A whole exercise can be gone through one step at a time as well; a breath, of which the pace is all, can't. */
+function withSteps({ id, steps }, controls) {
+  const whole = WHOLE.exec(id);
+  if (!whole || isRhythmic(steps)) return controls;
+  return [...controls, { id: `ex_${whole[1]}_next`, label: t("stepByStep") }];
 }
 
 function choice(element, act) {

@@ -15,7 +15,14 @@ export function retireCard(card) {
   card.querySelector(".steps").dispatchEvent(new Event("retire"));
 }
 
-/** `controls` are the buttons that came with the instruction; the first one completes the exercise. */
+/** What the player wrote for a hard hour, line by line; nothing is to be done with it but to read it. */
+export function planCard({ title, steps }) {
+  const id = `exercise-${(cards += 1)}`;
+  const lines = steps.map(({ text }) => h("li", {}, h("span", {}, text)));
+  return h("section", { class: "exercise plan", "aria-labelledby": id }, h("h2", { id, class: "exercise-title" }, icon("leaf"), title), h("ol", { class: "steps" }, lines));
+}
+
+/** `controls` are the buttons that came with the instruction: complete it, or one step on, back, or stop. */
 export function exerciseCard(instruction, controls) {
   const id = `exercise-${(cards += 1)}`;
   const steps = instruction.steps;
@@ -182,7 +189,8 @@ class Player {
     main.textContent = t("restart");
     main.classList.replace("primary", "quiet");
     next.hidden = stop.hidden = true;
-    controls[0]?.classList.add("primary");
-    if (hadFocus && this.pacer.state === "ended") controls[0]?.focus();
+    const onward = controls.find(({ dataset }) => /_(complete|next)$/.test(dataset.id));
+    onward?.classList.add("primary");
+    if (hadFocus && this.pacer.state === "ended") onward?.focus();
   }
 }

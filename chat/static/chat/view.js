@@ -6,7 +6,7 @@ import { retireCard } from "./exercise.js";
 import { feedbackControl, isOpen } from "./feedback.js";
 import { currentLanguage, t } from "./strings.js";
 
-const STARTS_AN_EXERCISE = /^ex_(?!.*_(complete|next|back|stop)$)[a-z0-9_]+$/;
+const STARTS_AN_EXERCISE = /^ex_(?!.*_(complete|next|back|stop|(before|after)_\d+)$)[a-z0-9_]+$/;
 
 /** Answers that the panel shows, and the conversation need not. */
 const SAID_ELSEWHERE = new Set(["settings_updated"]);
@@ -121,10 +121,10 @@ export class View {
       this.#cards.forEach(retireCard);
       this.#cards = [];
     }
-    const complete = node.querySelector(".exercise-choices [data-id$=_complete]");
-    if (complete) this.#exercise = complete.dataset.id.replace(/_complete$/, "");
+    const control = node.querySelector(".exercise-choices [data-id]");
+    if (control) this.#exercise = control.dataset.id.replace(/_(complete|next|back|stop)$/, "");
     this.#choices = [...node.querySelectorAll(".choices:not(.exercise-choices)")];
-    this.#cards.push(...node.querySelectorAll(".exercise"));
+    this.#cards.push(...node.querySelectorAll(".exercise:not(.plan)"));
     const about = types.has("instruction") || types.has("progress") ? this.#exercise : undefined;
     if (isOpen(this.feedback) || frame.role === "system") return;
     this.feedback.remove();
