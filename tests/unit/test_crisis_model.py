@@ -10,7 +10,7 @@ import pytest
 from therapy.crisis import training
 from therapy.crisis.assessment import Level
 from therapy.crisis.examples import Example
-from therapy.crisis.features import candidates, concept_text, readable, reading
+from therapy.crisis.features import Reading, candidates, concept_text, readable, reading
 from therapy.crisis.model import IDF_UNIT, KINDS_SHARE, LONG, Column, Model, load, norm, save
 
 FEATURES = [" calm ", " sad ", "adn"]
@@ -18,6 +18,10 @@ FEATURES = [" calm ", " sad ", "adn"]
 
 def column(*weights: int, rules: dict[str, int] | None = None) -> Column:
     return Column(scale=0.5, bias=-1.0, features=array("b", weights), rules=rules or {})
+
+
+def read(text: str, *pairs: str) -> Reading:
+    return Reading(text, list(pairs))
 
 
 def small_model() -> Model:
@@ -31,40 +35,40 @@ def small_model() -> Model:
 
 
 def test_one_pass_adds_up_every_question() -> None:
-    scores = small_model().scores("  sad  sadness  calm  sad ", ["rule"])
+    scores = small_model().scores(read("  sad  sadness  calm  sad "), ["rule"])
     length = norm(2 * 32**2 + 48**2 + 16**2)
     assert scores.columns["crisis"] == pytest.approx(0.5 * (2 * 127 + 3 - 100) / length - 1.0 + 0.5 * 10)
     assert scores.columns["abuse"] == pytest.approx(0.5 * 14 / length - 1.0)
 
 
 def test_danger_weighs_kind_of_crisis_against_kind_of_calm() -> None:
-    scores = small_model().scores(" sad ", [])
+    scores = small_model().scores(read(" sad "), [])
     kinds = scores.columns["abuse"] - scores.columns["-game"]
     assert scores.danger == pytest.approx(scores.columns["crisis"] + KINDS_SHARE * kinds - 0.25)
 
 
 def test_long_text_has_its_own_threshold() -> None:
-    short, long = small_model().scores("x", []), small_model().scores("x" * (LONG + 1), [])
+    short, long = small_model().scores(read("x"), []), small_model().scores(read("x" * (LONG + 1)), [])
     assert long.danger - short.danger == pytest.approx(0.25 - 0.1)
 
 
 def test_text_without_features_scores_the_constants() -> None:
-    assert small_model().scores("xyz", []).columns["crisis"] == -1.0
+    assert small_model().scores(read("xyz"), []).columns["crisis"] == -1.0
 
 
 def test_long_text_overflows_no_sum() -> None:
-    scores = small_model().scores(" sad " * 20_000, [])
+    scores = small_model().scores(read(" sad " * 20_000), [])
     assert scores.columns["crisis"] == pytest.approx(0.5 * 127 * 20_000 / norm(20_000 * 32**2) - 1.0)
 
 
 def test_heaviest_features_come_first() -> None:
-    assert [name for name, _ in small_model().heaviest("  sad  sadness  calm ", 3)] == [" sad ", "adn"]
+    assert [name for name, _ in small_model().heaviest(read("  sad  sadness  calm "), 3)] == [" sad ", "adn"]
 
 
 def test_saved_model_loads_the_same(tmp_path: Path) -> None:
     save(small_model(), tmp_path / "m.bin")
     loaded = load(tmp_path / "m.bin")
-    assert loaded.scores(" sad  calm ", ["rule"]) == small_model().scores(" sad  calm ", ["rule"])
+    assert loaded.scores(read(" sad  calm "), ["rule"]) == small_model().scores(read(" sad  calm "), ["rule"])
 
 
 def test_norm_of_nothing_is_one() -> None:
@@ -120,3 +124,25 @@ def test_family_is_named_in_reasons() -> None:
 def test_candidates_hold_phrases_and_parts_of_words() -> None:
     found = candidates(" want die ")
     assert {" want ", " die ", " want die ", " wan", "die "} <= found
+
+
+def test_pair_speaks_past_the_words_between() -> None:
+    model = Model(["~want~die"], bytes([16]), {
+        "crisis": column(127), "low": column(0), "abuse": column(0), "-game": column(0),
+    }, {"danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
+    apart, far = reading(" i want to just die "), reading(" i want a b c d e die ")
+    assert model.scores(apart, []).columns["crisis"] > 0 > model.scores(far, []).columns["crisis"]
+    assert [readable(name) for name, _ in model.heaviest(apart, 3)] == ["want ... die"]
+
+
+def test_pair_is_not_found_as_a_substring() -> None:
+    model = Model(["~want~die"], bytes([16]), {"crisis": column(127), "low": column(0), "abuse": column(0),
+        "-game": column(0)}, {"danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
+    assert model.scores(read(" ~want~die "), []).columns["crisis"] == -1.0
+
+
+def test_sharing_out_changes_no_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    save(training.train(examples()), tmp_path / "alone")
+    monkeypatch.setattr(training, "FEW", 0)
+    save(training.train(examples()), tmp_path / "shared")
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "shared").read_bytes()

@@ -12,7 +12,7 @@ from typing import Final
 from therapy.crisis import model as linear
 from therapy.crisis.assessment import CALM, CRISIS_TYPES, Assessment, CrisisType, Heard, Level, Reason
 from therapy.crisis.conversation import weigh
-from therapy.crisis.features import readable, reading
+from therapy.crisis.features import Reading, readable, reading
 from therapy.crisis.model import Scores
 from therapy.crisis.normalization import Normalized, normalize
 from therapy.crisis.rules import Match, find_matches
@@ -63,6 +63,6 @@ def _found(normalized: Normalized, matches: list[Match]) -> tuple[Reason, ...]:
     return tuple(Reason(match.label, *normalized.span(match.start, match.end)) for match in matches)
 
 
-def _weighed(both: str) -> tuple[Reason, ...]:
+def _weighed(both: Reading) -> tuple[Reason, ...]:
     heaviest = _MODEL.heaviest(both, _FEATURES_SHOWN)
     return tuple(Reason(f"model: {readable(name)}", weight=round(weight, 3)) for name, weight in heaviest)

@@ -1,7 +1,9 @@
-"""What the model sees of a text: which substrings and families of words it holds. No Django, no input or output.
+"""What the model sees of a text: substrings, families of words, and pairs of words that stand near each other.
+No Django, no input or output.
 
 A text is read twice in one pass: as its words, and with each word replaced by its family (concepts.toml), so that
-what was learned about "pills" holds for "tablets". The same code serves training and running.
+what was learned about "pills" holds for "tablets". Pairs see past the words between them: "want ... die". The same
+code serves training and running.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _DATA: Final = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text(encoding="utf-8"))
 _FAMILIES: Final[dict[str, str]] = _DATA["concepts"]
 _FIRST_PRIVATE: Final = 0xE000  # a family is one private-use character: short, and never typed
 _OTHER: Final = "_"
+#: A pair is written with its mark, so that it is mistaken for no substring; and how far apart its words may be.
+_WORD_PAIR, _FAMILY_PAIR, _BETWEEN = "~", "^", "~"
+_WORD_REACH, _FAMILY_REACH = 5, 6
 
 
 def _forms(word: str) -> Iterator[str]:
@@ -53,19 +58,49 @@ def concept_text(text: str) -> str:
 
 def readable(feature: str) -> str:
     """A feature with its families by name, for reasons that a person reads."""
+    if is_pair(feature):
+        feature = feature[1:].replace(_BETWEEN, " ... ")
     return "".join(_FAMILY_NAMES.get(letter, letter) for letter in feature).strip()
 
 
-def reading(text: str) -> str:
-    """Both readings of a normalized text, one after the other, for one pass of the automaton."""
-    return f"{text}\n {concept_text(text)} "
+class Reading(NamedTuple):
+    """A text as the model reads it: both readings, one after the other, for one pass of the automaton; and its pairs."""
+
+    text: str
+    pairs: list[str]
+
+
+def reading(text: str) -> Reading:
+    """Of a normalized text."""
+    families = concept_text(text)
+    return Reading(f"{text}\n {families} ", _pairs(text.split(), families.split()))
 
 
 def candidates(text: str) -> set[str]:
     """All features that a text could give a model: the trainer chooses among them by how often they occur."""
     words = text.split()
     families = concept_text(text).split()
-    return _phrases(words, 3) | _phrases(families, 4) | _parts(words)
+    return _phrases(words, 3) | _phrases(families, 4) | _parts(words) | set(_pairs(words, families))
+
+
+def is_pair(feature: str) -> bool:
+    return feature[0] in (_WORD_PAIR, _FAMILY_PAIR)
+
+
+def _pairs(words: list[str], families: list[str]) -> list[str]:
+    """Neighbours are no pairs: they are phrases."""
+    near = [
+        f"{_WORD_PAIR}{word}{_BETWEEN}{other}"
+        for place, word in enumerate(words, start=2)
+        for other in words[place : place + _WORD_REACH - 1]
+    ]
+    return near + [
+        f"{_FAMILY_PAIR}{family}{_BETWEEN}{other}"
+        for place, family in enumerate(families, start=2)
+        if family != _OTHER
+        for other in families[place : place + _FAMILY_REACH - 1]
+        if other != _OTHER
+    ]
 
 
 def _phrases(words: list[str], longest: int) -> set[str]:

@@ -2,8 +2,8 @@
 
 It asks many questions of a text at once: is it a crisis, of which kind, and if not, which kind of calm talk is it
 (a game, an idiom, somebody else's trouble ...)? The answer on danger weighs the best kind of crisis against the best
-kind of calm, which a single line through all texts can't do. One pass of an Aho-Corasick automaton adds up all
-questions: each pattern carries its weights, packed into one integer.
+kind of calm, which a single line through all texts can't do. One pass of an Aho-Corasick automaton, and a look into a
+table for each pair, adds up all questions: each feature carries its weights, packed into one integer.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import json
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import ahocorasick
 
 from therapy.crisis.assessment import CRISIS_TYPES
+from therapy.crisis.features import Reading, is_pair
 
 FILE: Final = Path(__file__).with_name("model.bin")
 IDF_UNIT: Final = 16  # rarities are stored as sixteenths
@@ -31,8 +32,6 @@ LONG: Final = (
 )
 _OFFSET: Final = 128  # makes every packed weight positive
 _value = itemgetter(1)
-
-Finder = Callable[[str], Iterable[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Model:
         self._scales = [(columns[name].scale, columns[name].bias) for name in self._names]
         self._lanes = struct.Struct(f"<{len(self._names) + 1}I")
         packed = list(self._packed())
-        self._find = finder(features, packed)
+        self._find = Finder(features, packed)
         # Features that always occur together weigh the same in everything; any of them may stand for all.
         self._places = {value: place for place, value in enumerate(packed)}
 
@@ -78,8 +77,8 @@ class Model:
             lanes = self._lanes.pack(1, *(weight + _OFFSET for weight in row))
             yield int.from_bytes(lanes, "little") + (rarity * rarity << 8 * len(lanes))
 
-    def scores(self, reading: str, rules: Sequence[str]) -> Scores:
-        packed = sum(map(_value, self._find(reading)))
+    def scores(self, reading: Reading, rules: Sequence[str]) -> Scores:
+        packed = sum(self._find(reading))
         above = 8 * self._lanes.size
         squares = packed >> above
         matches, *sums = self._lanes.unpack(
@@ -92,7 +91,7 @@ class Model:
         ]
         if rules:
             values = [v + self._ruled(name, rules) for v, name in zip(values, self._names, strict=True)]
-        return self._judged(values, "long" if len(reading) > LONG else "danger")
+        return self._judged(values, "long" if len(reading.text) > LONG else "danger")
 
     def _ruled(self, name: str, rules: Sequence[str]) -> float:
         column = self.columns[name]
@@ -104,9 +103,9 @@ class Model:
         danger = columns["crisis"] + KINDS_SHARE * kinds - self.thresholds[threshold]
         return Scores(danger, columns["low"] - self.thresholds["low"], columns)
 
-    def heaviest(self, reading: str, count: int) -> list[tuple[str, float]]:
+    def heaviest(self, reading: Reading, count: int) -> list[tuple[str, float]]:
         """The features that spoke most for a crisis, heaviest first, with their part of the score."""
-        tally = Counter(self._places[value] for _, value in self._find(reading))
+        tally = Counter(self._places[value] for value in self._find(reading))
         column = self.columns["crisis"]
         length = norm(sum(times * self.idf[i] ** 2 for i, times in tally.items()))
         parts = sorted(((times * column.features[i], i) for i, times in tally.items()), reverse=True)
@@ -117,13 +116,25 @@ def norm(squares: int) -> float:
     return sqrt(squares) / IDF_UNIT or 1.0
 
 
-def finder(patterns: Iterable[str], values: Iterable[int]) -> Finder:
-    """A search for all patterns in one pass; gives, for each place where one ends, that place and its value."""
-    automaton = ahocorasick.Automaton()
-    for pattern, value in zip(patterns, values, strict=True):
-        automaton.add_word(pattern, value)
-    automaton.make_automaton()
-    return cast("Finder", automaton.iter)
+class Finder:
+    """Which of its features a text holds: the value of each, as often as it occurs."""
+
+    def __init__(self, features: Iterable[str], values: Iterable[int]) -> None:
+        self._pairs: dict[str, int] = {}
+        self._substrings = ahocorasick.Automaton()
+        for feature, value in zip(features, values, strict=True):
+            if is_pair(feature):
+                self._pairs[feature] = value
+            else:
+                self._substrings.add_word(feature, value)
+        self._substrings.make_automaton()
+
+    def __call__(self, reading: Reading) -> list[int]:
+        known = self._pairs
+        found = [known[pair] for pair in reading.pairs if pair in known]
+        if self._substrings:
+            found += map(_value, self._substrings.iter(reading.text))
+        return found
 
 
 def save(model: Model, path: Path = FILE) -> None:

@@ -13,18 +13,20 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from operator import mul
 from typing import Final
 
 from therapy.crisis.assessment import CRISIS_TYPES, CrisisType, Level
 from therapy.crisis.examples import Example, read_examples
-from therapy.crisis.features import candidates, reading
-from therapy.crisis.model import FILE, IDF_UNIT, LONG, Column, Model, finder, norm, save
+from therapy.crisis.features import Reading, candidates, is_pair, reading
+from therapy.crisis.model import FILE, IDF_UNIT, LONG, Column, Finder, Model, norm, save
 from therapy.crisis.normalization import normalize
 from therapy.crisis.rules import find_matches
 
-FEATURES: Final = 20_000
+FEATURES: Final = 40_000
 COST: Final = 0.5
 EPOCHS: Final = 15
 FOLDS: Final = 4
@@ -35,6 +37,8 @@ FALSE_CHECK_INS: Final = 0.10
 _LEAST_PHRASES: Final = 2
 _LEAST_PARTS: Final = 3
 _SEED: Final = 4
+FEW: Final = 1000  # rows that are not worth another process
+_SHARED: Final[list[Design]] = []  # in such a process
 
 # Ideation speaks in several voices, and calm talk even more so: each is a question of its own.
 _VOICES: Final = ("explicit_si", "passive_si", "indirect_si", "plan_means", "slang_obfuscated")
@@ -92,7 +96,7 @@ QUESTIONS: Final[dict[str, Callable[[Example], bool]]] = {
 @dataclass(frozen=True, slots=True)
 class Text:
     example: Example
-    reading: str
+    reading: Reading
     candidates: set[str]
     rules: list[str]
 
@@ -128,10 +132,25 @@ def _fit(texts: Sequence[Text]) -> Model:
     everything = _design(texts, _frequent(texts))
     crisis = [text.example.is_crisis for text in texts]
     design = _design(texts, _weightiest(everything, _solve(everything.rows, crisis, everything.width), texts))
-    columns = {
-        name: _column(design, [ask(text.example) for text in texts]) for name, ask in QUESTIONS.items()
-    }
+    labels = [[ask(text.example) for text in texts] for ask in QUESTIONS.values()]
+    columns = dict(zip(QUESTIONS, _columns(design, labels), strict=True))
     return Model(design.features, design.idf, columns, dict.fromkeys(("danger", "long", "low"), 0.0))
+
+
+def _columns(design: Design, labels: Sequence[list[bool]]) -> list[Column]:
+    """Each question is solved by itself, so that sharing them out among the cores changes no bit of the answers."""
+    if len(design.rows) < FEW:
+        return [_column(design, each) for each in labels]
+    with ProcessPoolExecutor(mp_context=get_context("fork"), initializer=_share, initargs=(design,)) as pool:
+        return list(pool.map(_shared_column, labels))
+
+
+def _share(design: Design) -> None:
+    _SHARED[:] = [design]
+
+
+def _shared_column(labels: list[bool]) -> Column:
+    return _column(_SHARED[0], labels)
 
 
 def _thresholds(texts: Sequence[Text]) -> dict[str, float]:
@@ -143,7 +162,7 @@ def _thresholds(texts: Sequence[Text]) -> dict[str, float]:
         for text in texts[fold::FOLDS]:
             scores = model.scores(text.reading, text.rules)
             if text.example.level < Level.ELEVATED:
-                calm["long" if len(text.reading) > LONG else "danger"].append(scores.danger)
+                calm["long" if len(text.reading.text) > LONG else "danger"].append(scores.danger)
             if text.example.level < Level.CHECK_IN:
                 calm["low"].append(scores.low)
     return {
@@ -167,7 +186,8 @@ def _frequent(texts: Sequence[Text]) -> dict[str, int]:
 
 
 def _least(feature: str) -> int:
-    return _LEAST_PHRASES if feature[0] == " " == feature[-1] else _LEAST_PARTS
+    is_part = not is_pair(feature) and not (feature[0] == " " == feature[-1])
+    return _LEAST_PARTS if is_part else _LEAST_PHRASES
 
 
 def _weightiest(design: Design, weights: list[float], texts: Sequence[Text]) -> dict[str, int]:
@@ -183,12 +203,9 @@ def _design(texts: Sequence[Text], counts: dict[str, int]) -> Design:
     features = sorted(counts)
     idf = bytes(round(IDF_UNIT * (math.log(len(texts) / counts[feature]) + 1)) for feature in features)
     rules = sorted({rule for text in texts for rule in text.rules})
-    find = finder(features, range(len(features)))
+    find = Finder(features, range(len(features)))
     places = {rule: len(features) + 1 + place for place, rule in enumerate(rules)}
-    rows = [
-        _row(Counter(i for _, i in find(text.reading)), idf, [places[rule] for rule in text.rules])
-        for text in texts
-    ]
+    rows = [_row(Counter(find(text.reading)), idf, [places[rule] for rule in text.rules]) for text in texts]
     return Design(features, idf, rules, rows)
 
 
