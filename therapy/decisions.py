@@ -32,7 +32,7 @@ from therapy.progress import Goal
 from therapy.replies.base import Draft, ReplyRequest
 from therapy.sessions import PlayerSettings, PlayerState, RefusedError, SaveEpisode, SaveSettings
 from therapy.situation import Reply, Situation, safety
-from therapy.suitability import is_suitable, suitable
+from therapy.suitability import closed_to, is_suitable, suitable
 from therapy.themes import themes_of
 
 Drafter = Callable[[ReplyRequest], Awaitable[Draft]]
@@ -153,6 +153,7 @@ async def converse(situation: Situation, incoming: UserMessage, draft: Drafter) 
             intensity=settings.intensity,
             approaches=settings.approaches,
             helped_before=_personalization.helped_before(state),
+            closed=closed_to(state),
             is_low=situation.assessment.level == Level.CHECK_IN,
             seed=state.head,
         )

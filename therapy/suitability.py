@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from therapy.exercises.catalogue import CATALOGUE, Exercise
@@ -43,9 +44,20 @@ def is_open(exercise: Exercise, limits: Limits, known: frozenset[str]) -> bool:
 
 
 def is_suitable(exercise: Exercise, state: PlayerState) -> bool:
-    return is_open(exercise, state.limits, known_of(state))
+    return exercise.slug not in closed_to(state)
+
+
+def closed_to(state: PlayerState) -> frozenset[str]:
+    """The exercises that the player may not do now."""
+    return _closed(state.limits, known_of(state))
+
+
+@lru_cache(maxsize=1024)
+def _closed(limits: Limits, known: frozenset[str]) -> frozenset[str]:
+    return frozenset(slug for slug, exercise in CATALOGUE.items() if not is_open(exercise, limits, known))
 
 
 def suitable(slugs: Iterable[str], state: PlayerState) -> tuple[str, ...]:
     """Those of `slugs` that the player may do, in the order given."""
-    return tuple(slug for slug in slugs if slug in CATALOGUE and is_suitable(CATALOGUE[slug], state))
+    closed = closed_to(state)
+    return tuple(slug for slug in slugs if slug in CATALOGUE and slug not in closed)

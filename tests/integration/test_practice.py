@@ -414,6 +414,7 @@ async def test_what_does_not_suit_is_neither_started_nor_offered_nor_recommended
     answer = await device.ask("I'm anxious about tomorrow")
     assert "ex_grounding" in element_ids(answer, "button")
     assert "ex_breathing" not in element_ids(answer, "button")
+    assert "breath" not in answer["content"]["text"].lower()
     assert "ex_breathing" not in [found["id"] for found in answer["metadata"]["recommendations"]]
 
 

@@ -368,3 +368,28 @@ def test_child_is_pointed_to_a_grown_up_soon(text: str) -> None:
 
 def test_adult_is_not_spoken_to_like_a_child() -> None:
     assert "grown-up" not in reply("My son is 9 and they tease him").text
+
+
+# --- exercises that are closed to the player -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "breath"),
+    [
+        ("en", "I'm so anxious my heart is racing", "breath"),
+        ("es", "tengo mucha ansiedad y miedo", "respira"),
+    ],
+)
+def test_what_is_closed_is_not_even_spoken_of(language: str, words: str, breath: str) -> None:
+    closed = frozenset({"breathing", "box_breathing"})
+    drafts = [reply(words, language=language, closed=closed, seed=seed) for seed in range(40)]
+    assert {draft.offers for draft in drafts} == {("grounding",)}
+    assert not [draft.text for draft in drafts if breath in draft.text.lower()]
+    assert any(breath in reply(words, language=language, seed=seed).text.lower() for seed in range(40))
+
+
+def test_closed_exercise_is_not_offered_though_it_helped_before() -> None:
+    helped = ("urge_surfing", "grounding")
+    draft = reply("what should I do", helped_before=helped, closed=frozenset({"urge_surfing"}))
+    assert draft.offers == ("grounding",)
+    assert "urge" not in draft.text.lower()

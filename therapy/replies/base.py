@@ -39,6 +39,9 @@ class ReplyRequest:
     intensity: Literal["low", "medium", "high"] = "medium"
     approaches: tuple[str, ...] = ()
     helped_before: tuple[str, ...] = ()  # exercise slugs, most helpful first
+    closed: frozenset[str] = (
+        frozenset()
+    )  # slugs that a clinician or caution keeps from this player: not to be offered
     is_low: bool = False  # the crisis assessment was `check_in`: ask gently how things are
     seed: int = 0  # for what an engine draws at random; the same request gives the same draft
 

@@ -9,12 +9,21 @@ SHORTEST_ECHO = 11
 
 
 class Composer:
-    """One reply in the making. The same `draw` gives the same choices."""
+    """One reply in the making. The same `draw` gives the same choices; exercises that are `closed` are not spoken of."""
 
-    __slots__ = ("_draw", "_said", "_slots", "may_ask", "offers", "parts", "words")
+    __slots__ = ("_closed", "_draw", "_said", "_slots", "may_ask", "offers", "parts", "words")
 
-    def __init__(self, *, said: set[str], words: str, draw: int, slots: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        said: set[str],
+        words: str,
+        draw: int,
+        slots: dict[str, str],
+        closed: frozenset[str] = frozenset(),
+    ) -> None:
         self._said, self.words, self._draw, self._slots = said, words, draw, slots
+        self._closed = closed
         self.parts: list[str] = []
         self.offers: tuple[str, ...] = ()
         self.may_ask = True
@@ -30,7 +39,9 @@ class Composer:
 
     def say_oldest(self, pool: Pool, lines: list[str]) -> None:
         """Add the sentence said longest ago in `lines`: for a conversation that has used up all that fits."""
-        usable = [line for line in pool if self._slots.keys() >= line.slots]
+        usable = [
+            line for line in pool if self._slots.keys() >= line.slots and line.offer not in self._closed
+        ]
         said = "\n".join(lines)
         self._take(min(usable, key=lambda line: said.rfind(line.part)))
 
@@ -55,6 +66,8 @@ class Composer:
         for i in range(start - len(pool), start):  # negative places count from the end: once round
             line = pool[i]
             if line.part in said or (line.slots and not line.slots <= slots.keys()):
+                continue
+            if line.offer in self._closed:
                 continue
             if (self.may_ask or not line.is_question) and not self._echoes(line):
                 return line

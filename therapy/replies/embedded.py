@@ -59,6 +59,7 @@ class EmbeddedEngine:
             words=text,
             draw=crc32(normalized.encode(), request.seed & 0xFFFF_FFFF) + len(request.recent),
             slots=_slots(lexicon, request, heard, thread),
+            closed=request.closed,
         )
         return Turn(request, lexicon, heard, thread, composer, spoken)
 

@@ -151,7 +151,7 @@ def offer_step(turn: Turn, *pools: Pool) -> bool:
     composer = turn.composer
     for slug in turn.request.helped_before[:2]:
         name = turn.lexicon.exercises.get(slug)
-        if name and not turn.thread.names(name):
+        if name and slug not in turn.request.closed and not turn.thread.names(name):
             composer.fill(exercise=name)
             if composer.say(turn.moves("helped_before")):
                 composer.offers = (slug,)
@@ -160,6 +160,11 @@ def offer_step(turn: Turn, *pools: Pool) -> bool:
 
 
 def offer_calm(turn: Turn) -> None:
+    """Breathing and grounding; where breathing is closed to the player, grounding, which is closed to nobody."""
+    if "breathing" in turn.request.closed:
+        turn.composer.say(turn.moves("calm_grounding"))
+        turn.composer.offers = ("grounding",)
+        return
     recently = _was_said(turn, OFFERED, 4)
     turn.composer.say(turn.moves("calm_again" if recently else "calm"), turn.lexicon.moves["calm_again"])
     turn.composer.offers = CALMING

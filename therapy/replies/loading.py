@@ -38,7 +38,7 @@ _FILES: dict[str, Kind] = {
 ECHO_WORDS = 5
 #: Moves that are made only now and then, by the pools whose sentences show that they were made.
 _SPOKEN = {
-    OFFERED: ("calm", "calm_again", "child_calm", "child_calm_again", "helped_before"),
+    OFFERED: ("calm", "calm_again", "calm_grounding", "child_calm", "child_calm_again", "helped_before"),
     SUMMED_UP: ("summaries",),
     LINKED: ("links",),
     NAMED_ADULT: ("child_adult",),
