@@ -139,7 +139,8 @@ class ChatConsumer(LeanConsumer):
         )
         if problem is not None:
             await self._tell(problem)
-        await self.delivery.catch_up()
+        if self.delivery.is_behind(head) or self.delivery.was_woken:
+            await self.delivery.catch_up()
         if found.is_awaiting_reply:
             self._finishing = asyncio.create_task(finish_turns(self.identity.player_id))
 

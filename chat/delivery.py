@@ -41,6 +41,7 @@ class Delivery:
         self._lock = asyncio.Lock()
         self._waking: asyncio.Task[None] | None = None
         self._wake_again = False
+        self.was_woken = False  # before the welcome, by what the log may have got since its head was read
 
     def expect(self, said_id: str, client_id: str | None) -> None:
         """This socket sends the message `said_id`: in place of the message it gets an ack, if it gave an id."""
@@ -78,7 +79,8 @@ class Delivery:
 
     def wake(self) -> None:
         """The log may have grown: catch up soon. However often it is called, one catching-up waits at most."""
-        if self.cursor is None:  # not welcomed yet, and then it will catch up anyway
+        if self.cursor is None:  # not welcomed yet
+            self.was_woken = True
             return
         if self._waking is not None and not self._waking.done():
             self._wake_again = True

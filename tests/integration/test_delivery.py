@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from chat.consumers import ChatConsumer
+from chat.delivery import Delivery
 from therapy.models import Message
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled")]
@@ -396,3 +400,29 @@ async def test_long_replay_comes_in_order_over_many_pages(ana, connect, monkeypa
     for n in range(5):
         await device.ask(f"Hello number {n}")
     assert seqs(await (await connect(ana, since=0)).frames(10)) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("heard", ["nothing", "woken", "nudged"])
+async def test_what_is_appended_while_a_socket_is_welcomed_is_not_missed(ana, connect, monkeypatch, heard):
+    device = await connect(ana)
+    await device.ask("Hello there")
+    read: list[int | None] = []
+    catch_up, since = Delivery.catch_up, ChatConsumer._since
+
+    async def noted(delivery: Delivery) -> None:
+        read.append(delivery.cursor)
+        await catch_up(delivery)
+
+    def meanwhile(consumer: ChatConsumer) -> Any:
+        """After the head was read, and before the cursor is set."""
+        if heard == "woken":
+            consumer.delivery.wake()
+        elif heard == "nudged":
+            consumer.heard_of_head(3)
+        return since(consumer)
+
+    monkeypatch.setattr(Delivery, "catch_up", noted)
+    monkeypatch.setattr(ChatConsumer, "_since", meanwhile)
+    late = await connect(ana, since=2)
+    assert (await late.ask("And again"))["metadata"]["seq"] == 4
+    assert read == ([] if heard == "nothing" else [2])
