@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from therapy.crisis.assessment import CALM, Level
+from tests.transcripts.stage import load_scripts
+from therapy.crisis.assessment import CALM, Heard, Level
 from therapy.crisis.detector import _level, assess
 from therapy.crisis.model import Scores
 
@@ -149,3 +150,46 @@ def test_detector_knows_no_django() -> None:
         "import sys, therapy.crisis.detector; sys.exit(any(m.split('.')[0] == 'django' for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- what is typed all the time ---------------------------------------------------------------------
+
+EVERYDAY = """
+look / go north / take the lamp / open the door / jump / jump down / attack / kill the goblin / i die / respawn / quit / the end
+hi / hello / yes / no / ok / maybe tomorrow / nothing / nobody / idk / i don't know / stop / wait / enough / i'm done / i can't today
+bye / ok bye / goodbye / goodbye for now / good night / see you tomorrow / i have to go / i want to go home / i want to sleep
+i'm tired / i'm bored / can't sleep / i hate mondays / say something / tell me a story / my plan for today / thanks / haha / blue / 42
+hola / adiós / no sé / estoy cansado / quiero dormir / me voy a dormir / hasta mañana / nada / saltar el muro / mi plan
+""".replace("\n", " / ").split(" / ")
+
+IN_FEW_WORDS = (
+    """
+i want to die / kill myself / i'm suicidal / i don't want to live / i wish i was dead / i want to end it all / i cut myself
+i'm going to kill myself / i took all the pills / he hit me again / i can't go on / i'm having a panic attack
+quiero morir / me quiero matar / no quiero vivir
+""".strip()
+    .replace("\n", " / ")
+    .split(" / ")
+)
+
+
+def test_words_that_are_typed_all_the_time_raise_no_alarm() -> None:
+    assert [text for text in EVERYDAY if assess(text).is_crisis] == []
+
+
+def test_danger_in_few_words_is_noticed() -> None:
+    assert [text for text in IN_FEW_WORDS if not assess(text).is_crisis] == []
+
+
+def test_ordinary_conversations_rarely_raise_an_alarm() -> None:
+    """The players of tests/transcripts confide in somebody, and none is in danger but for a night of panic."""
+    alarmed, lines = [], 0
+    for script in load_scripts():
+        heard: list[Heard] = []
+        for line in script.player:
+            assessment = assess(line, heard[-12:])
+            heard.append(Heard(line, assessment))
+            lines += 1
+            if assessment.is_crisis:
+                alarmed.append((script.title, line))
+    assert len(alarmed) / lines < 0.05, alarmed

@@ -11,7 +11,7 @@ from therapy.crisis import training
 from therapy.crisis.assessment import Level
 from therapy.crisis.examples import Example
 from therapy.crisis.features import Reading, candidates, concept_text, readable, reading
-from therapy.crisis.model import IDF_UNIT, KINDS_SHARE, LONG, Column, Model, load, norm, save
+from therapy.crisis.model import IDF_UNIT, KINDS_SHARE, LONG, SHORT, Column, Model, load, norm, save
 
 FEATURES = [" calm ", " sad ", "adn"]
 
@@ -31,7 +31,9 @@ def small_model() -> Model:
         "abuse": column(0, 7, 0),
         "-game": column(5, 0, 0),
     }
-    return Model(FEATURES, bytes([16, 32, 48]), columns, {"danger": 0.25, "long": 0.1, "low": 0.5})
+    return Model(
+        FEATURES, bytes([16, 32, 48]), columns, {"short": 0.4, "danger": 0.25, "long": 0.1, "low": 0.5}
+    )
 
 
 def test_one_pass_adds_up_every_question() -> None:
@@ -42,14 +44,15 @@ def test_one_pass_adds_up_every_question() -> None:
 
 
 def test_danger_weighs_kind_of_crisis_against_kind_of_calm() -> None:
-    scores = small_model().scores(read(" sad "), [])
+    scores = small_model().scores(read(" sad ".ljust(SHORT + 1)), [])
     kinds = scores.columns["abuse"] - scores.columns["-game"]
     assert scores.danger == pytest.approx(scores.columns["crisis"] + KINDS_SHARE * kinds - 0.25)
 
 
-def test_long_text_has_its_own_threshold() -> None:
-    short, long = small_model().scores(read("x"), []), small_model().scores(read("x" * (LONG + 1)), [])
-    assert long.danger - short.danger == pytest.approx(0.25 - 0.1)
+def test_short_and_long_texts_have_thresholds_of_their_own() -> None:
+    short, middle, long = (small_model().scores(read("x" * n), []).danger for n in (SHORT, LONG, LONG + 1))
+    assert middle - short == pytest.approx(0.4 - 0.25)
+    assert long - middle == pytest.approx(0.25 - 0.1)
 
 
 def test_text_without_features_scores_the_constants() -> None:
@@ -129,7 +132,7 @@ def test_candidates_hold_phrases_and_parts_of_words() -> None:
 def test_pair_speaks_past_the_words_between() -> None:
     model = Model(["~want~die"], bytes([16]), {
         "crisis": column(127), "low": column(0), "abuse": column(0), "-game": column(0),
-    }, {"danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
+    }, {"short": 0.0, "danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
     apart, far = reading(" i want to just die "), reading(" i want a b c d e die ")
     assert model.scores(apart, []).columns["crisis"] > 0 > model.scores(far, []).columns["crisis"]
     assert [readable(name) for name, _ in model.heaviest(apart, 3)] == ["want ... die"]
@@ -137,7 +140,7 @@ def test_pair_speaks_past_the_words_between() -> None:
 
 def test_pair_is_not_found_as_a_substring() -> None:
     model = Model(["~want~die"], bytes([16]), {"crisis": column(127), "low": column(0), "abuse": column(0),
-        "-game": column(0)}, {"danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
+        "-game": column(0)}, {"short": 0.0, "danger": 0.0, "long": 0.0, "low": 0.0})  # fmt: skip
     assert model.scores(read(" ~want~die "), []).columns["crisis"] == -1.0
 
 

@@ -27,9 +27,10 @@ from therapy.crisis.features import Reading, is_pair
 FILE: Final = Path(__file__).with_name("model.bin")
 IDF_UNIT: Final = 16  # rarities are stored as sixteenths
 KINDS_SHARE: Final = 1.0  # how much the kinds count beside the plain question
-LONG: Final = (
-    800  # characters of both readings: longer texts spread their evidence and have their own threshold
-)
+#: Characters of both readings. Short texts say little, and long ones spread what they say: each have a threshold of
+#: their own.
+SHORT: Final = 60
+LONG: Final = 800
 _OFFSET: Final = 128  # makes every packed weight positive
 _value = itemgetter(1)
 
@@ -91,7 +92,7 @@ class Model:
         ]
         if rules:
             values = [v + self._ruled(name, rules) for v, name in zip(values, self._names, strict=True)]
-        return self._judged(values, "long" if len(reading.text) > LONG else "danger")
+        return self._judged(values, size_of(reading))
 
     def _ruled(self, name: str, rules: Sequence[str]) -> float:
         column = self.columns[name]
@@ -110,6 +111,12 @@ class Model:
         length = norm(sum(times * self.idf[i] ** 2 for i, times in tally.items()))
         parts = sorted(((times * column.features[i], i) for i, times in tally.items()), reverse=True)
         return [(self.features[i], column.scale * part / length) for part, i in parts[:count] if part > 0]
+
+
+def size_of(reading: Reading) -> str:
+    """Which threshold holds for a text."""
+    length = len(reading.text)
+    return "short" if length <= SHORT else "long" if length > LONG else "danger"
 
 
 def norm(squares: int) -> float:
