@@ -157,6 +157,77 @@ def raises(where: str) -> None:
         replace(ChatConsumer, "_take", in_reader)
 
 
+@fault
+def counts_tasks(_: str) -> None:
+    """/metrics tells how many asyncio tasks there are."""
+    import asyncio
+
+    from prometheus_client import Gauge
+
+    from chat.upkeep import Upkeep
+
+    tasks = Gauge("asyncio_tasks", "Tasks of the event loop.", multiprocess_mode="livesum")
+
+    def make(original: Any) -> Any:
+        async def run(self: Any) -> None:
+            counting = asyncio.create_task(count())
+            try:
+                await original(self)
+            finally:
+                counting.cancel()
+
+        return run
+
+    async def count() -> None:
+        while True:
+            tasks.set(len(asyncio.all_tasks()))
+            await asyncio.sleep(0.5)
+
+    replace(Upkeep, "_run", make)
+
+
+@fault
+def echoes(_: str) -> None:
+    """/echo sends back what comes, for Autobahn: the servers alone, without the product."""
+    from channels.generic.websocket import AsyncWebsocketConsumer
+    from django.urls import path
+
+    from chat.routing import websocket_urlpatterns
+
+    class Echo(AsyncWebsocketConsumer):  # type: ignore[misc]
+        async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+            await self.send(text_data, bytes_data)
+
+    websocket_urlpatterns.insert(0, path("echo", Echo.as_asgi()))
+
+
+# --- bugs that the soak must find ----------------------------------------------------------------------
+
+
+@fault
+def leaks(what: str) -> None:
+    """Each socket that goes leaves something behind: memory, a task, or an open file."""
+    import asyncio
+
+    from chat.connections import ConnectionManager
+
+    left: list[Any] = []
+    leak: dict[str, Callable[[], Any]] = {
+        "memory": lambda: bytearray(100_000),
+        "tasks": lambda: asyncio.create_task(asyncio.Event().wait()),
+        "files": lambda: open(os.devnull),  # noqa: SIM115
+    }
+
+    def make(original: Any) -> Any:
+        async def disconnect(*arguments: Any) -> None:
+            left.append(leak[what]())
+            await original(*arguments)
+
+        return disconnect
+
+    replace(ConnectionManager, "disconnect", make)
+
+
 # --- bugs that the history checker must find ---------------------------------------------------------
 
 

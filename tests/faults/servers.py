@@ -229,7 +229,9 @@ class Server(Process):
         self.faults = faults
         self.environment = {
             **SECRETS,
-            "DEBUG": "1",
+            "DEBUG": "0",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "CHAT_ALLOWED_ORIGINS": "http://127.0.0.1",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "DATABASE_URL": store.url,
