@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chat import delivery
+from therapy.messages import TEXT_MAX
 from therapy.models import Message
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled")]
@@ -396,3 +398,8 @@ async def test_long_replay_comes_in_order_over_many_pages(ana, connect, monkeypa
     for n in range(5):
         await device.ask(f"Hello number {n}")
     assert seqs(await (await connect(ana, since=0)).frames(10)) == list(range(1, 11))
+
+
+def test_page_of_the_longest_messages_is_what_may_wait_for_a_slow_reader():
+    longest = len("\N{SMILING FACE WITH SMILING EYES}".encode()) * TEXT_MAX
+    assert delivery._PAGE * longest <= 1_000_000
