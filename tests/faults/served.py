@@ -266,11 +266,11 @@ def swaps_rows(_: str) -> None:
     """The last two rows of every transaction are stored with each other's sequence number."""
     from therapy import journal
 
-    def swapped(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def swapped(rows: list[journal._Row]) -> list[journal._Row]:
         *others, one, two = rows
-        if one[1] != two[1]:
+        if one.player_id != two.player_id:
             return rows
-        return [*others, (*one[:2], two[2], *one[3:]), (*two[:2], one[2], *two[3:])]
+        return [*others, one._replace(seq=two.seq), two._replace(seq=one.seq)]
 
     replace(journal, "_insert", lambda original: lambda rows: original(swapped(rows)))
 
