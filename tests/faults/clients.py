@@ -24,13 +24,15 @@ _numbers = itertools.count(1)
 Frame = dict[str, Any]
 
 
-async def until(is_so: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+async def until(
+    is_so: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS, every: float = 0.01
+) -> float:
     """Wait until something holds; how long it took."""
     started = time.monotonic()
     while not is_so():
         if time.monotonic() - started > seconds:
             raise AssertionError(f"{what}: not within {seconds} s")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)
     return time.monotonic() - started
 
 
