@@ -59,6 +59,7 @@ class Upkeep:
     def _tick(self, tick: int) -> None:
         for socket in connections:
             socket.tick()
+        connections.clear_away_departed()
         self._begin(look_after_layer)
         if tick % REJOIN_TICKS == 0:
             self._begin(rejoin)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from dataclasses import replace
 from datetime import timedelta
 
@@ -225,3 +227,26 @@ async def test_reader_that_stalls_is_closed(ana, connect):
     socket_of(ana)._sending_since = time.monotonic() - 60
     socket_of(ana).tick()
     assert await device.closed_with() == (1013, "slow_reader")
+
+
+# --- what sockets leave behind -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector_off():
+    """Python's own collections would hide whether ours happens."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collector_off")
+async def test_many_sockets_that_have_gone_are_freed(ana, connect, monkeypatch):
+    monkeypatch.setattr("chat.connections.DEPARTURES_PER_COLLECTION", 3)
+    gone = []
+    for is_freed in (False, False, True):
+        device = await connect(ana)
+        gone.append(weakref.ref(socket_of(ana)))
+        await device.close()
+        connections.clear_away_departed()
+        assert [socket() is None for socket in gone] == [is_freed] * len(gone)
