@@ -40,6 +40,7 @@ class Socket(Protocol):
     delivery: Delivery
     identity: Identity
     standing: Any
+    connected_at: float
     is_open: bool
     is_busy: bool
 
@@ -81,7 +82,7 @@ class ConnectionManager:
 
     async def connect(self, player_id: Any, socket: Socket) -> None:
         """Add a socket to its player's, here and in the channel group; where they become too many, the oldest goes."""
-        self._tell(player_id, {"type": "socket.opened", "id": socket.connection_id})
+        self.announce(player_id, socket)
         self._sockets.setdefault(player_id, []).append(socket)
         self._count += 1
         metrics.CONNECTIONS.inc()
@@ -101,6 +102,10 @@ class ConnectionManager:
         metrics.CONNECTIONS_OPEN.dec()
         self._tell(player_id, {"type": "socket.closed", "id": socket.connection_id})
         await socket.leave(group_name(player_id))
+
+    def announce(self, player_id: Any, socket: Socket) -> None:
+        """However often: each socket counts another once."""
+        self._tell(player_id, {"type": "socket.opened", "id": socket.connection_id})
 
     def _tell(self, player_id: Any, event: dict[str, str]) -> None:
         """Tell all of a player's sockets of one that came or went; each counts the ones younger than itself."""

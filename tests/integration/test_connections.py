@@ -68,6 +68,15 @@ async def test_one_socket_too_many_closes_the_oldest(ana, connect):
     assert (await devices[-1].receive())["type"] == "pong"
 
 
+async def test_socket_too_many_that_nobody_heard_of_is_noticed_at_the_next_round(ana, connect, monkeypatch):
+    with monkeypatch.context() as deaf:
+        deaf.setattr(connections, "_tell", lambda *event: None)
+        devices = [await connect(ana) for _ in range(SOCKETS_PER_PLAYER + 1)]
+    await upkeep.announce_newcomers()
+    assert await devices[0].closed_with() == (1008, "too_many_connections")
+    assert all([await device.is_silent() for device in devices[1:]])
+
+
 async def test_full_process_asks_to_try_later(ana, connect, settings):
     settings.CHAT_MAX_CONNECTIONS = 1
     await connect(ana)
