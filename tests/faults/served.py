@@ -106,6 +106,14 @@ def idle_after(seconds: str) -> None:
 
 
 @fault
+def stalls_after(seconds: str) -> None:
+    """A reader that has stopped is let go after this long, in place of 10 s."""
+    from chat import consumers
+
+    consumers.STALLED_SECONDS = float(seconds)
+
+
+@fault
 def clock_jumps(seconds: str) -> None:
     """The wall clock jumps ahead on SIGUSR1 and back on SIGUSR2; time.monotonic() does not, as in life."""
     import time_machine
@@ -213,7 +221,7 @@ def leaks(what: str) -> None:
 
     left: list[Any] = []
     leak: dict[str, Callable[[], Any]] = {
-        "memory": lambda: bytearray(100_000),
+        "memory": lambda: bytearray(1_000_000),
         "tasks": lambda: asyncio.create_task(asyncio.Event().wait()),
         "files": lambda: open(os.devnull),  # noqa: SIM115
     }

@@ -64,7 +64,7 @@ async def test_crisis_is_answered_at_once_behind_a_locked_database(serve: Serve,
 async def test_crisis_is_answered_at_once_behind_an_engine_that_takes_its_time(
     serve: Serve, sqlite: SQLiteStore
 ) -> None:
-    slow = {"CHAT_REPLY_ENGINE": "tests.faults.engines.SlowEngine", "SLOW_ENGINE_SECONDS": "5"}
+    slow = {"CHAT_REPLY_ENGINE": "tests.faults.engines.SlowEngine", "SLOW_ENGINE_SECONDS": "3"}
     server = serve(sqlite, **slow)
     async with devices(sqlite.players[:1], server.socket_url) as (ana,):
         await ana.say()

@@ -61,7 +61,7 @@ async def test_rolling_restart_of_one_of_two_is_noticed_by_nobody(
     one, two = (serve(postgres, redis_url=redis.url) for _ in "12")
     async with devices(postgres.players[:6], one.socket_url, two.socket_url, each=2) as made:
         async with talking(made, every=0.2):
-            for server in (one, two) * int(seconds(1, 5)):
+            for server in [one, two][: int(seconds(1, 2))] * int(seconds(1, 5)):
                 assert await asyncio.to_thread(server.stop) == 0
                 await asyncio.to_thread(server.start)
         await assert_whole(postgres, made)
@@ -76,7 +76,7 @@ async def test_frozen_process_goes_on_where_it_was(serve: Serve, sqlite: SQLiteS
     ) as made:
         async with talking(made, every=0.2):
             server.freeze()
-            await asyncio.sleep(seconds(4, 60))
+            await asyncio.sleep(seconds(3, 60))
             server.thaw()
             await asyncio.sleep(1)
         await assert_whole(sqlite, made)

@@ -30,7 +30,7 @@ def unread_socket(port: int) -> sockets.socket:
 async def test_reader_that_stops_is_closed_and_costs_no_memory(
     serve: Serve, sqlite: SQLiteStore, seconds: Span
 ) -> None:
-    server = serve(sqlite, faults="sends_into=16384")
+    server = serve(sqlite, faults=f"sends_into=16384,stalls_after={seconds(2, 10)}")
     ana = sqlite.players[0]
     connection = unread_socket(server.port)
     async with (

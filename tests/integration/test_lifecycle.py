@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.faults.clients import Device, devices, open_socket, until
-from tests.faults.fixtures import Chat
+from tests.faults.fixtures import Chat, only_long
 from tests.faults.servers import SECRETS, Player, Server, SQLiteStore
 
 pytestmark = pytest.mark.faults
@@ -56,6 +56,7 @@ async def test_fresh_token_keeps_the_live_socket(chat: Chat) -> None:
         assert (device.connects, device.closes) == (1, [])
 
 
+@only_long
 async def test_fresh_token_of_another_player_is_refused_and_the_old_end_stays(chat: Chat) -> None:
     ana, cleo = chat.player(), chat.player()
     async with devices([replace(ana, token=token_for(ana, 4))], chat.server.socket_url) as (device,):
@@ -87,7 +88,11 @@ def deactivate(chat: Chat, player: Player) -> None:
 
 @pytest.mark.parametrize(
     ("deed", "reason"),
-    [(log_out, "token_revoked"), (take_a_new_password, "token_revoked"), (deactivate, "user_inactive")],
+    [
+        (log_out, "token_revoked"),
+        pytest.param(take_a_new_password, "token_revoked", marks=only_long),
+        pytest.param(deactivate, "user_inactive", marks=only_long),
+    ],
 )
 async def test_what_ends_a_player_s_tokens_closes_their_sockets_in_every_process_within_5_s(
     deed: Callable[[Chat, Player], None], reason: str, chat: Chat
