@@ -33,7 +33,7 @@ test: setup lint
 
 # What breaks: kills, cuts, stopped services. FAULTS=long for the long form.
 faults: setup
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults tests/faults tests/integration
 
 # A thousand sockets with churn for MINUTES.
 soak: setup

@@ -62,7 +62,7 @@ async def test_without_redis_answers_are_immediate_and_other_devices_poll(
                 acknowledged, seen = await reach(one, other)
                 assert acknowledged < 0.5
                 assert seen < 2.5
-        await asyncio.sleep(4)
+        await asyncio.sleep(3)
         quickest = [await reach(one, other) for _ in range(5)]
         assert max(seen for _, seen in quickest) < 0.5, quickest
         await assert_whole(postgres, [one, other])

@@ -38,6 +38,7 @@ async def test_end_of_a_token_is_announced_a_minute_before(chat: Chat) -> None:
         assert notice["content"]["token_expires_at"] == device.frames[0]["metadata"]["token_expires_at"]
 
 
+@only_long
 async def test_token_that_ended_closes_its_socket(chat: Chat) -> None:
     ana = chat.player()
     async with devices([replace(ana, token=token_for(ana, 3))], chat.server.socket_url) as (device,):
@@ -47,6 +48,7 @@ async def test_token_that_ended_closes_its_socket(chat: Chat) -> None:
         assert took > 1
 
 
+@only_long
 async def test_fresh_token_keeps_the_live_socket(chat: Chat) -> None:
     ana = chat.player()
     async with devices([replace(ana, token=token_for(ana, 3))], chat.server.socket_url) as (device,):
@@ -109,6 +111,7 @@ async def test_what_ends_a_player_s_tokens_closes_their_sockets_in_every_process
             assert json.loads(await again.recv())["content"]["code"] == reason
 
 
+@only_long
 async def test_socket_whose_player_does_nothing_is_closed_though_it_pings(
     serve: Callable[..., Server], sqlite: SQLiteStore
 ) -> None:
