@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup run serve test lint fmt coverage faults soak bench transcripts train-crisis eval-crisis documents
+.PHONY: setup run serve test test-postgres lint fmt coverage faults soak bench transcripts train-crisis eval-crisis documents
 
 setup: $(VENV)/.installed
 
@@ -30,6 +30,10 @@ test: setup lint
 	$(BIN)/python -m pytest -m "not faults" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=100 --include=chat/protocol.py,therapy/crisis/detector.py,privacy/encryption.py
+
+# What the log, turns and sockets rest on, on a PostgreSQL of their own.
+test-postgres: setup
+	$(BIN)/python -m tests.on_postgres
 
 # What breaks: kills, cuts, stopped services. FAULTS=long for the long form.
 faults: setup

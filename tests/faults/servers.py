@@ -362,8 +362,8 @@ class Postgres:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(command, cwd="/", check=is_checked, **quiet, **self._as)
 
-    def start(self) -> Postgres:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.directory} -c max_connections=40"
+    def start(self, settings: str = "") -> Postgres:
+        options = f"{settings} -p {self.port} -c listen_addresses=127.0.0.1 -k {self.directory} -c max_connections=40"
         self._run(
             str(self.bin / "pg_ctl"), "-D", self.data, "-o", options, "-w", "-l", f"{self.data}.log", "start"
         )
