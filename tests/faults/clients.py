@@ -19,6 +19,7 @@ from tests.faults.servers import Player, Store
 
 RESEND_SECONDS = 3.0
 PATIENCE_SECONDS = 30.0
+UNACKNOWLEDGED_MAX = 40
 _numbers = itertools.count(1)
 
 Frame = dict[str, Any]
@@ -262,11 +263,12 @@ async def devices(
 
 @asynccontextmanager
 async def talking(talkers: Sequence[Device], every: float = 0.05) -> AsyncIterator[None]:
-    """Everybody keeps saying something, whether or not they are connected."""
+    """Everybody keeps saying something, connected or not, until they see that nothing of it gets through."""
 
     async def talk(device: Device) -> None:
         while True:
-            await device.say()
+            if len(device.unacknowledged) < UNACKNOWLEDGED_MAX:
+                await device.say()
             await asyncio.sleep(random.uniform(0.5, 1.5) * every)
 
     tasks = [asyncio.create_task(talk(device)) for device in talkers]
