@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup run serve test lint fmt coverage faults soak bench transcripts train-crisis eval-crisis documents
+.PHONY: setup run serve test test-postgres lint fmt coverage faults soak bench transcripts train-crisis eval-crisis documents
 
 setup: $(VENV)/.installed
 
@@ -31,9 +31,13 @@ test: setup lint
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=100 --include=chat/protocol.py,therapy/crisis/detector.py,privacy/encryption.py
 
+# What the log, turns and sockets rest on, on a PostgreSQL of their own.
+test-postgres: setup
+	$(BIN)/python -m tests.on_postgres
+
 # What breaks: kills, cuts, stopped services. FAULTS=long for the long form.
 faults: setup
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults tests/faults tests/integration
 
 # A thousand sockets with churn for MINUTES.
 soak: setup

@@ -14,7 +14,8 @@ from therapy.messages import OutgoingMessage
 from therapy.processor import Answers
 
 REPLAY_MAX = 1000
-_PAGE = 200
+#: Read at a time; so many of the longest messages (40 KB of UTF-8) are the 1 MB that may wait for a slow reader.
+_PAGE = 25
 
 Send = Callable[[OutgoingMessage | Ack], Awaitable[None]]
 

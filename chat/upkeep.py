@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -59,9 +60,12 @@ class Upkeep:
     def _tick(self, tick: int) -> None:
         for socket in connections:
             socket.tick()
+        connections.clear_away_departed()
         self._begin(look_after_layer)
         if tick % REJOIN_TICKS == 0:
             self._begin(rejoin)
+        if tick % HEAL_TICKS == 0:
+            self._begin(announce_newcomers)
         if tick % (HEAL_TICKS if health.is_up else POLL_TICKS) == 0:
             self._begin(wake_those_behind)
         if tick % STANDING_TICKS == 0:
@@ -107,6 +111,14 @@ async def rejoin() -> None:
     for socket in connections:
         if socket.is_open and health.is_up:
             await socket.join(group_name(socket.identity.player_id))
+
+
+async def announce_newcomers() -> None:
+    """Again: sockets that opened at one moment in two processes may not have heard of each other, and be one too many."""
+    since = time.monotonic() - 2 * HEAL_TICKS * TICK_SECONDS
+    for socket in connections:
+        if socket.is_open and socket.connected_at > since:
+            connections.announce(socket.identity.player_id, socket)
 
 
 def _chunks(player_ids: Sequence[Any]) -> list[Sequence[Any]]:

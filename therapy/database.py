@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, reset_queries
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +22,11 @@ WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-writer")
 
 
 def work_tidily(work: Callable[[], T]) -> T:
-    """Do what Django does around a request: drop connections that broke or are too old."""
+    """Do what Django does around a request: drop connections that broke or are too old, forget the last queries.
+
+    Those it keeps in debug mode, thousands for each thread: for us it would be all the words of a day, though sealed.
+    """
+    reset_queries()
     close_old_connections()
     try:
         return work()

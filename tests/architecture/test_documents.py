@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.conf import settings
 
@@ -42,3 +44,15 @@ def test_command_writes_every_document(tmp_path, capsys):
 
     call_command("write_documents", into=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(DOCUMENTS)
+
+
+NAMED_TEST = re.compile(r"`((?:tests/\w+/)?test_\w+\.py)(?:::(test_\w+))?`")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/faults.md"])
+def test_every_test_that_a_document_names_exists(document):
+    named = NAMED_TEST.findall((settings.BASE_DIR / document).read_text())
+    assert len(named) > 10
+    for path, name in named:
+        (file,) = settings.BASE_DIR.glob(path if "/" in path else f"tests/*/{path}")
+        assert f"def {name}" in file.read_text(), f"{path} has no {name}"

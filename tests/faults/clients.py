@@ -19,18 +19,21 @@ from tests.faults.servers import Player, Store
 
 RESEND_SECONDS = 3.0
 PATIENCE_SECONDS = 30.0
+UNACKNOWLEDGED_MAX = 40
 _numbers = itertools.count(1)
 
 Frame = dict[str, Any]
 
 
-async def until(is_so: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+async def until(
+    is_so: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS, every: float = 0.01
+) -> float:
     """Wait until something holds; how long it took."""
     started = time.monotonic()
     while not is_so():
         if time.monotonic() - started > seconds:
             raise AssertionError(f"{what}: not within {seconds} s")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)
     return time.monotonic() - started
 
 
@@ -260,11 +263,12 @@ async def devices(
 
 @asynccontextmanager
 async def talking(talkers: Sequence[Device], every: float = 0.05) -> AsyncIterator[None]:
-    """Everybody keeps saying something, whether or not they are connected."""
+    """Everybody keeps saying something, connected or not, until they see that nothing of it gets through."""
 
     async def talk(device: Device) -> None:
         while True:
-            await device.say()
+            if len(device.unacknowledged) < UNACKNOWLEDGED_MAX:
+                await device.say()
             await asyncio.sleep(random.uniform(0.5, 1.5) * every)
 
     tasks = [asyncio.create_task(talk(device)) for device in talkers]

@@ -18,6 +18,8 @@ from tests.faults.servers import Player, Postgres, PostgresStore, Redis, Server,
 PLAYERS = 100
 IS_LONG = os.environ.get("FAULTS") == "long"
 _names = itertools.count(1)
+#: For what takes its time; the short form breaks the same thing in another test, or for a shorter while.
+only_long = pytest.mark.skipif(not IS_LONG, reason="in the long form only: FAULTS=long")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -106,6 +106,14 @@ def idle_after(seconds: str) -> None:
 
 
 @fault
+def stalls_after(seconds: str) -> None:
+    """A reader that has stopped is let go after this long, in place of 10 s."""
+    from chat import consumers
+
+    consumers.STALLED_SECONDS = float(seconds)
+
+
+@fault
 def clock_jumps(seconds: str) -> None:
     """The wall clock jumps ahead on SIGUSR1 and back on SIGUSR2; time.monotonic() does not, as in life."""
     import time_machine
@@ -157,6 +165,77 @@ def raises(where: str) -> None:
         replace(ChatConsumer, "_take", in_reader)
 
 
+@fault
+def counts_tasks(_: str) -> None:
+    """/metrics tells how many asyncio tasks there are."""
+    import asyncio
+
+    from prometheus_client import Gauge
+
+    from chat.upkeep import Upkeep
+
+    tasks = Gauge("asyncio_tasks", "Tasks of the event loop.", multiprocess_mode="livesum")
+
+    def make(original: Any) -> Any:
+        async def run(self: Any) -> None:
+            counting = asyncio.create_task(count())
+            try:
+                await original(self)
+            finally:
+                counting.cancel()
+
+        return run
+
+    async def count() -> None:
+        while True:
+            tasks.set(len(asyncio.all_tasks()))
+            await asyncio.sleep(0.5)
+
+    replace(Upkeep, "_run", make)
+
+
+@fault
+def echoes(_: str) -> None:
+    """/echo sends back what comes, for Autobahn: the servers alone, without the product."""
+    from channels.generic.websocket import AsyncWebsocketConsumer
+    from django.urls import path
+
+    from chat.routing import websocket_urlpatterns
+
+    class Echo(AsyncWebsocketConsumer):  # type: ignore[misc]
+        async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+            await self.send(text_data, bytes_data)
+
+    websocket_urlpatterns.insert(0, path("echo", Echo.as_asgi()))
+
+
+# --- bugs that the soak must find ----------------------------------------------------------------------
+
+
+@fault
+def leaks(what: str) -> None:
+    """Each socket that goes leaves something behind: memory, a task, or an open file."""
+    import asyncio
+
+    from chat.connections import ConnectionManager
+
+    left: list[Any] = []
+    leak: dict[str, Callable[[], Any]] = {
+        "memory": lambda: bytearray(1_000_000),
+        "tasks": lambda: asyncio.create_task(asyncio.Event().wait()),
+        "files": lambda: open(os.devnull),  # noqa: SIM115
+    }
+
+    def make(original: Any) -> Any:
+        async def disconnect(*arguments: Any) -> None:
+            left.append(leak[what]())
+            await original(*arguments)
+
+        return disconnect
+
+    replace(ConnectionManager, "disconnect", make)
+
+
 # --- bugs that the history checker must find ---------------------------------------------------------
 
 
@@ -195,11 +274,11 @@ def swaps_rows(_: str) -> None:
     """The last two rows of every transaction are stored with each other's sequence number."""
     from therapy import journal
 
-    def swapped(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def swapped(rows: list[journal._Row]) -> list[journal._Row]:
         *others, one, two = rows
-        if one[1] != two[1]:
+        if one.player_id != two.player_id:
             return rows
-        return [*others, (*one[:2], two[2], *one[3:]), (*two[:2], one[2], *two[3:])]
+        return [*others, one._replace(seq=two.seq), two._replace(seq=one.seq)]
 
     replace(journal, "_insert", lambda original: lambda rows: original(swapped(rows)))
 

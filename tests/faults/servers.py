@@ -229,7 +229,9 @@ class Server(Process):
         self.faults = faults
         self.environment = {
             **SECRETS,
-            "DEBUG": "1",
+            "DEBUG": "0",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "CHAT_ALLOWED_ORIGINS": "http://127.0.0.1",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "DATABASE_URL": store.url,
@@ -360,8 +362,8 @@ class Postgres:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(command, cwd="/", check=is_checked, **quiet, **self._as)
 
-    def start(self) -> Postgres:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.directory} -c max_connections=40"
+    def start(self, settings: str = "") -> Postgres:
+        options = f"{settings} -p {self.port} -c listen_addresses=127.0.0.1 -k {self.directory} -c max_connections=40"
         self._run(
             str(self.bin / "pg_ctl"), "-D", self.data, "-o", options, "-w", "-l", f"{self.data}.log", "start"
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.fixtures import only_long
 from tests.faults.servers import ROOT, Server, SQLiteStore
 
 PACKAGES = ROOT / ".local" / "autobahn"
@@ -45,6 +46,7 @@ def python2() -> str:
     return found
 
 
+@only_long
 @pytest.mark.parametrize("name", ["uvicorn", "daphne"])
 def test_autobahn_finds_nothing_that_is_ours(
     name: str, python2: str, serve: Callable[..., Server], sqlite: SQLiteStore, tmp_path: Path

@@ -10,12 +10,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.clients import assert_whole, devices, talking, until
+from tests.faults.fixtures import only_long
 from tests.faults.servers import Server, SQLiteStore
 
 Serve = Callable[..., Server]
 
 
-@pytest.mark.parametrize("seconds", [3600, -3600], ids=["ahead", "back"])
+@pytest.mark.parametrize("seconds", [3600, pytest.param(-3600, marks=only_long)], ids=["ahead", "back"])
 async def test_clock_that_jumps_an_hour_and_back_is_noticed_by_nobody(
     seconds: int, serve: Serve, sqlite: SQLiteStore
 ) -> None:

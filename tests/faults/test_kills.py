@@ -15,7 +15,7 @@ SLOW = {"CHAT_REPLY_ENGINE": "tests.faults.engines.SlowEngine", "SLOW_ENGINE_SEC
 
 
 async def test_sigkill_at_random_under_load_loses_nothing(
-    serve: Serve, sqlite: SQLiteStore, seconds: Span
+    serve: Serve, sqlite: SQLiteStore, seconds: Span, note: Callable[[str], None]
 ) -> None:
     server = serve(sqlite)
     async with devices(sqlite.players[:6], server.socket_url, each=2) as made:
@@ -25,7 +25,9 @@ async def test_sigkill_at_random_under_load_loses_nothing(
                 server.kill()
                 await asyncio.to_thread(server.start)
         await assert_whole(sqlite, made)
-    assert sum(len(device.record.acknowledged) for device in made) > 100
+    acknowledged = sum(len(device.record.acknowledged) for device in made)
+    note(f"{acknowledged} messages were acknowledged by processes that were killed, and all are stored once")
+    assert acknowledged > 100
 
 
 async def test_turn_committed_when_its_process_dies_is_acknowledged_as_a_duplicate(
@@ -61,7 +63,7 @@ async def test_rolling_restart_of_one_of_two_is_noticed_by_nobody(
     one, two = (serve(postgres, redis_url=redis.url) for _ in "12")
     async with devices(postgres.players[:6], one.socket_url, two.socket_url, each=2) as made:
         async with talking(made, every=0.2):
-            for server in (one, two) * int(seconds(1, 5)):
+            for server in [one, two][: int(seconds(1, 2))] * int(seconds(1, 5)):
                 assert await asyncio.to_thread(server.stop) == 0
                 await asyncio.to_thread(server.start)
         await assert_whole(postgres, made)
@@ -76,7 +78,7 @@ async def test_frozen_process_goes_on_where_it_was(serve: Serve, sqlite: SQLiteS
     ) as made:
         async with talking(made, every=0.2):
             server.freeze()
-            await asyncio.sleep(seconds(4, 60))
+            await asyncio.sleep(seconds(3, 60))
             server.thaw()
             await asyncio.sleep(1)
         await assert_whole(sqlite, made)

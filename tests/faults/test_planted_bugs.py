@@ -1,15 +1,19 @@
-"""What the history checker would say of a server that really is broken."""
+"""What the history checker would say of a server that really is broken, and the soak of one that leaks."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.faults.clients import devices, talking
+from tests.faults.fixtures import only_long
 from tests.faults.history import violations
-from tests.faults.servers import Server, SQLiteStore
+from tests.faults.servers import ROOT, Server, SQLiteStore
 
 
 @pytest.mark.parametrize(
@@ -31,3 +35,19 @@ async def test_bug_planted_in_the_server_is_found(
         await asyncio.sleep(0.5)
     found = violations(sqlite.log(), [device.record for device in made], sqlite.markers())
     assert any(finding in sentence for sentence in found), found
+
+
+@only_long
+@pytest.mark.parametrize("leak", ["memory", "tasks", "files"])
+def test_leak_planted_in_the_server_is_found_by_the_soak(leak: str) -> None:
+    small = {"SOCKETS": "100", "MINUTES": "0.4", "SOAK_FAULTS": f"counts_tasks,leaks={leak}"}
+    soak = subprocess.run(
+        [sys.executable, "-m", "tests.faults.soak"],
+        cwd=ROOT,
+        env={**os.environ, **small},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert soak.returncode == 1, soak.stderr
+    assert f"Growing: {leak}" in soak.stdout

@@ -11,13 +11,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.clients import devices, how_it_ends, open_socket, until
+from tests.faults.fixtures import only_long
 from tests.faults.servers import Server, SQLiteStore
 
 Serve = Callable[..., Server]
 SLOW = {"CHAT_REPLY_ENGINE": "tests.faults.engines.SlowEngine", "SLOW_ENGINE_SECONDS": "2"}
 
 
-@pytest.mark.parametrize("is_daphne", [False, True], ids=["uvicorn", "daphne"])
+@pytest.mark.parametrize("is_daphne", [False, pytest.param(True, marks=only_long)], ids=["uvicorn", "daphne"])
 async def test_sigterm_finishes_turns_and_says_goodbye(
     is_daphne: bool, serve: Serve, sqlite: SQLiteStore
 ) -> None:

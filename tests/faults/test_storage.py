@@ -25,7 +25,7 @@ async def test_locked_sqlite_is_a_matter_of_waiting(serve: Serve, sqlite: SQLite
         async with talking(made, every=0.3):
             with closing(sqlite3.connect(sqlite.path)) as database:
                 database.execute("BEGIN IMMEDIATE")
-                for _ in range(int(seconds(8, 30))):
+                for _ in range(int(seconds(3, 30))):
                     assert await made[0].ping() < 0.5
                     await asyncio.sleep(1)
         await assert_whole(sqlite, made, 60)

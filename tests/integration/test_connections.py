@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from dataclasses import replace
 from datetime import timedelta
 
@@ -64,6 +66,15 @@ async def test_one_socket_too_many_closes_the_oldest(ana, connect):
     assert await devices[0].closed_with() == (1008, "too_many_connections")
     await devices[-1].send("ping")
     assert (await devices[-1].receive())["type"] == "pong"
+
+
+async def test_socket_too_many_that_nobody_heard_of_is_noticed_at_the_next_round(ana, connect, monkeypatch):
+    with monkeypatch.context() as deaf:
+        deaf.setattr(connections, "_tell", lambda *event: None)
+        devices = [await connect(ana) for _ in range(SOCKETS_PER_PLAYER + 1)]
+    await upkeep.announce_newcomers()
+    assert await devices[0].closed_with() == (1008, "too_many_connections")
+    assert all([await device.is_silent() for device in devices[1:]])
 
 
 async def test_full_process_asks_to_try_later(ana, connect, settings):
@@ -225,3 +236,26 @@ async def test_reader_that_stalls_is_closed(ana, connect):
     socket_of(ana)._sending_since = time.monotonic() - 60
     socket_of(ana).tick()
     assert await device.closed_with() == (1013, "slow_reader")
+
+
+# --- what sockets leave behind -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector_off():
+    """Python's own collections would hide whether ours happens."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collector_off")
+async def test_many_sockets_that_have_gone_are_freed(ana, connect, monkeypatch):
+    monkeypatch.setattr("chat.connections.DEPARTURES_PER_COLLECTION", 3)
+    gone = []
+    for is_freed in (False, False, True):
+        device = await connect(ana)
+        gone.append(weakref.ref(socket_of(ana)))
+        await device.close()
+        connections.clear_away_departed()
+        assert [socket() is None for socket in gone] == [is_freed] * len(gone)

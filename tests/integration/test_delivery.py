@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from chat import delivery
 from chat.connections import connections
 from chat.consumers import ChatConsumer
 from chat.delivery import Delivery
+from therapy.messages import TEXT_MAX
 from therapy.models import Message
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled")]
@@ -429,3 +431,8 @@ async def test_what_is_appended_while_a_socket_is_welcomed_is_not_missed(ana, co
     late = await connect(ana, since=2)
     assert (await late.ask("And again"))["metadata"]["seq"] == 4
     assert read == ([] if heard == "nothing" else [2])
+
+
+def test_page_of_the_longest_messages_is_what_may_wait_for_a_slow_reader():
+    longest = len("\N{SMILING FACE WITH SMILING EYES}".encode()) * TEXT_MAX
+    assert delivery._PAGE * longest <= 1_000_000

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.faults.clients import Device, devices, open_socket, until
-from tests.faults.fixtures import Chat
+from tests.faults.fixtures import Chat, only_long
 from tests.faults.servers import SECRETS, Player, Server, SQLiteStore
 
 pytestmark = pytest.mark.faults
@@ -38,6 +38,7 @@ async def test_end_of_a_token_is_announced_a_minute_before(chat: Chat) -> None:
         assert notice["content"]["token_expires_at"] == device.frames[0]["metadata"]["token_expires_at"]
 
 
+@only_long
 async def test_token_that_ended_closes_its_socket(chat: Chat) -> None:
     ana = chat.player()
     async with devices([replace(ana, token=token_for(ana, 3))], chat.server.socket_url) as (device,):
@@ -47,6 +48,7 @@ async def test_token_that_ended_closes_its_socket(chat: Chat) -> None:
         assert took > 1
 
 
+@only_long
 async def test_fresh_token_keeps_the_live_socket(chat: Chat) -> None:
     ana = chat.player()
     async with devices([replace(ana, token=token_for(ana, 3))], chat.server.socket_url) as (device,):
@@ -56,6 +58,7 @@ async def test_fresh_token_keeps_the_live_socket(chat: Chat) -> None:
         assert (device.connects, device.closes) == (1, [])
 
 
+@only_long
 async def test_fresh_token_of_another_player_is_refused_and_the_old_end_stays(chat: Chat) -> None:
     ana, cleo = chat.player(), chat.player()
     async with devices([replace(ana, token=token_for(ana, 4))], chat.server.socket_url) as (device,):
@@ -87,7 +90,11 @@ def deactivate(chat: Chat, player: Player) -> None:
 
 @pytest.mark.parametrize(
     ("deed", "reason"),
-    [(log_out, "token_revoked"), (take_a_new_password, "token_revoked"), (deactivate, "user_inactive")],
+    [
+        (log_out, "token_revoked"),
+        pytest.param(take_a_new_password, "token_revoked", marks=only_long),
+        pytest.param(deactivate, "user_inactive", marks=only_long),
+    ],
 )
 async def test_what_ends_a_player_s_tokens_closes_their_sockets_in_every_process_within_5_s(
     deed: Callable[[Chat, Player], None], reason: str, chat: Chat
@@ -104,6 +111,7 @@ async def test_what_ends_a_player_s_tokens_closes_their_sockets_in_every_process
             assert json.loads(await again.recv())["content"]["code"] == reason
 
 
+@only_long
 async def test_socket_whose_player_does_nothing_is_closed_though_it_pings(
     serve: Callable[..., Server], sqlite: SQLiteStore
 ) -> None:
