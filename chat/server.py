@@ -15,8 +15,6 @@ import uvicorn.supervisors.multiprocess
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import Multiprocess
 
-from chat.connections import connections
-
 #: Ends a frame before it costs memory; the application's own bound is half of it (1009, RFC 6455 7.4.1).
 SOCKET_BYTES_MAX = 128 * 1024
 #: What a client may still read after it was told to go, before the connection is cut.
@@ -43,6 +41,8 @@ class ChatServer(uvicorn.Server):
         spare_collector()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from chat.connections import connections  # a worker imports this module before Django is set up
+
         await connections.drain()
         await super().shutdown(sockets)
 
