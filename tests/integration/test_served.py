@@ -1,4 +1,4 @@
-"""The same contract, driven over real sockets against both servers: `serve` (uvicorn) and `runserver` (Daphne)."""
+"""The same contract, driven over real sockets: `serve` (uvicorn), alone and with two workers, and `runserver` (Daphne)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from django.conf import settings
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.faults.servers import Redis
+
 ROOT = settings.BASE_DIR
-COMMANDS = {"uvicorn": ["serve"], "daphne": ["runserver", "--noreload"]}
+COMMANDS = {"uvicorn": ["serve"], "workers": ["serve"], "daphne": ["runserver", "--noreload"]}
 WORDS = "zanzibar marmalade"
 
 
@@ -98,6 +100,13 @@ def tokens(environment: dict[str, str]) -> dict[str, str]:
     return json.loads(said.rsplit("TOKENS")[-1])
 
 
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    redis = Redis(tmp_path_factory.mktemp("redis")).start()
+    yield redis.url
+    redis.kill()
+
+
 @pytest.fixture(scope="module", params=COMMANDS)
 def served(
     request: pytest.FixtureRequest, environment: dict[str, str], tokens: dict[str, str], tmp_path_factory: Any
@@ -107,6 +116,8 @@ def served(
     if request.param == "daphne":
         command.append(f"127.0.0.1:{port}")
     environment = {**environment, "PORT": str(port)}
+    if request.param == "workers":
+        environment |= {"WORKERS": "2", "REDIS_URL": request.getfixturevalue("redis_url")}
     with output.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sink, stderr=sink)
     try:
