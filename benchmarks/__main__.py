@@ -1,6 +1,7 @@
 """One run, side by side: what the server can do, what Channels does, what is usual, and this product whole.
 
-`python -m benchmarks` takes under 8 minutes, with BENCH=short under 90 seconds. docs/performance.md says how to read it.
+`python -m benchmarks` takes about 13 minutes, with BENCH=short two. `python -m benchmarks workers growth` runs these parts
+alone. docs/performance.md says how to read it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -132,6 +134,7 @@ def compare(bench: Bench) -> list[Subject]:
                 subject.measure(f"closed {size}", connections=size, mode="closed", seconds=SECONDS)
         for subject in subjects:
             subject.measure("rate", connections=max(SIZES), mode="rate", rate=RATE, seconds=SECONDS)
+    report.print_comparison(subjects, SIZES, RATE)
     return subjects
 
 
@@ -143,6 +146,7 @@ def hold_idle(bench: Bench) -> list[Subject]:
             subject.measure("idle", connections=size, mode="idle", seconds=2)
             subject.server.stop()
             subjects.append(subject)
+    report.print_idle(subjects)
     return subjects
 
 
@@ -161,11 +165,18 @@ def compare_workers(bench: Bench) -> list[Subject]:
     for _ in range(REPETITIONS):
         for subject in subjects:
             subject.measure("closed 1000", connections=1000, mode="closed", seconds=SECONDS)
+    report.print_workers(subjects)
     return subjects
 
 
-def compare_growth(bench: Bench, database: str) -> list[Subject]:
+def compare_growth(bench: Bench) -> list[Subject]:
     """Ten players alone, among very many, and with a very long history."""
+    subjects = [subject for database in bench.databases() for subject in _grow(bench, database)]
+    report.print_growth(subjects)
+    return subjects
+
+
+def _grow(bench: Bench, database: str) -> list[Subject]:
     sizes = {"alone": [10], "among": [10, OTHERS, MESSAGES], "long": [10, 0, 0, HISTORY]}
     subjects = []
     for name, players in sizes.items():
@@ -178,26 +189,29 @@ def compare_growth(bench: Bench, database: str) -> list[Subject]:
     return subjects
 
 
-def main() -> None:
+PARTS = {
+    "compare": compare,
+    "idle": hold_idle,
+    "workers": compare_workers,
+    "growth": compare_growth,
+}
+
+
+def main(parts: Sequence[str]) -> None:
     started = time.monotonic()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        bench = Bench(stack, folder)
-        if bench.make_postgresql is None:
-            bench.note("Skipped: PostgreSQL (not installed).")
-        compared = compare(bench)
-        report.print_comparison(compared, SIZES, RATE)
-        idle = hold_idle(bench)
-        report.print_idle(idle)
-        workers = [] if IS_SHORT else compare_workers(bench)
-        report.print_workers(workers)
-        grown = (
-            [] if IS_SHORT else [s for database in bench.databases() for s in compare_growth(bench, database)]
-        )
-        report.print_growth(grown)
-        measured = [*compared, *idle, *workers, *grown]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    measured: list[Subject] = []
+    notes: list[str] = []
+    for part in parts:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+            bench = Bench(stack, folder)
+            if bench.make_postgresql is None:
+                bench.note("Skipped: PostgreSQL (not installed).")
+            measured += PARTS[part](bench)
+            notes += bench.notes
     seconds = time.monotonic() - started
-    path = save(measured, bench.notes, seconds)
+    path = save(measured, notes, seconds)
     print(f"\n{seconds:.0f} s; saved as {path.relative_to(ROOT)}")
 
 
@@ -216,4 +230,4 @@ def save(subjects: list[Subject], notes: list[str], seconds: float) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or [part for part in PARTS if not (IS_SHORT and part in ("workers", "growth"))])
