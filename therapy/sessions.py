@@ -100,11 +100,11 @@ class PlayerState:
     talked_of_danger_at: datetime | None = None
 
     def remember(self, heard: Heard | None, answers: Iterable[OutgoingMessage]) -> None:
-        if heard is not None:
-            self.heard.append(heard)
         answers = tuple(answers)
         if any(_is_of_worksheet(answer) for answer in answers):
-            return  # a worksheet's words are no conversation, and no engine sees them
+            return  # a worksheet asks for hard words: they are no conversation, and no engine sees them
+        if heard is not None:
+            self.heard.append(heard)
         if heard is not None and heard.text:
             self.recent.append(Utterance("player", heard.text))
         self.recent.extend(
@@ -366,11 +366,12 @@ def _limits(profile: PlayerProfile) -> Limits:
 
 def _recall(state: PlayerState, messages: list[OutgoingMessage]) -> None:
     """What was heard in any session, for danger does not end at a change of world; what was said, in this one."""
+    for_worksheets = _for_worksheets(messages)
     for message in messages:
         if message.metadata.engine == "crisis":
             state.talked_of_danger_at = message.timestamp
         is_words = message.role == "user" and message.content.event is None
-        if is_words:
+        if is_words and not {message.id, message.metadata.client_id} & for_worksheets:
             text = message.content.text
             assessment = assess_whatever_happens(assess, text, tuple(state.heard))
             state.heard.append(Heard(text, assessment))
@@ -382,8 +383,13 @@ def _is_of_worksheet(answer: OutgoingMessage) -> bool:
     return answer.metadata.engine == WORKSHEET_ENGINE
 
 
+def _for_worksheets(messages: list[OutgoingMessage]) -> set[str | None]:
+    """The ids of what was written for one."""
+    return {message.metadata.in_reply_to for message in messages if _is_of_worksheet(message)}
+
+
 def _utterances(messages: list[OutgoingMessage], session_id: UUID) -> Iterable[Utterance]:
-    for_worksheets = {message.metadata.in_reply_to for message in messages if _is_of_worksheet(message)}
+    for_worksheets = _for_worksheets(messages)
     for message in messages:
         if message.session_id == str(session_id) and message.content.text:
             is_words = message.role == "user" and message.content.event is None

@@ -9,6 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from tests.integration.test_turns import element_ids
+from therapy.crisis.assessment import Level
+from therapy.crisis.detector import assess
 from therapy.exercises.catalogue import CATALOGUE
 from therapy.messages import utc_now
 from therapy.models import ExerciseRun, PlayerProfile, ProgressMarker
@@ -16,6 +18,15 @@ from therapy.models import ExerciseRun, PlayerProfile, ProgressMarker
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unthrottled")]
 
 DANGER = "I want to kill myself tonight"
+#: At least one of them is low mood and no more, whatever the detector has learned.
+LOW = (
+    "I feel empty today",
+    "everything sucks",
+    "I feel awful",
+    "I'm so lonely",
+    "I feel so low today",
+    "I'm not okay today",
+)
 
 
 async def press(device, element_id: str):
@@ -164,6 +175,24 @@ async def test_words_for_a_worksheet_reach_no_engine(
     monkeypatch.setattr(processor().answerer, "answer", listen)
     await (await connect(ana)).ask("Hello there")
     assert asked[0].recent == ()
+
+
+@pytest.mark.parametrize("is_another_process", [False, True])
+async def test_low_words_that_a_worksheet_asks_for_add_up_to_no_alarm(
+    ana, sheet, connect, another_process, is_another_process
+):
+    low = next(text for text in LOW if assess(text).level is Level.CHECK_IN)
+    for _ in range(4):
+        await write(sheet, low)
+    if is_another_process:
+        another_process()
+        sheet = await connect(ana)
+    answer = await write(sheet, low)
+    assert (answer["metadata"]["engine"], answer["metadata"]["safety"]["crisis"]) == ("exercise", False)
+    await press(sheet, "ex_thought_record_stop")
+    for _ in range(3):
+        assert (await sheet.ask(low))["metadata"]["safety"]["level"] == "check_in"
+    assert (await sheet.ask(low))["metadata"]["safety"]["level"] == "elevated"  # as conversation they do
 
 
 async def test_danger_in_a_worksheet_is_answered_first(ana, sheet):
