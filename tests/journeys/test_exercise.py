@@ -126,6 +126,7 @@ def start_elsewhere(chat: ChatPage, slug: str) -> None:
         })""",
         slug,
     )
+    expect(chat.page.locator(f".exercise-choices [data-id=ex_{slug}_complete]")).to_be_visible()
 
 
 def press(chat: ChatPage, button: Locator) -> Locator:
