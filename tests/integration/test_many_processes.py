@@ -21,7 +21,7 @@ from tests.faults.clients import (
     talking,
     until,
 )
-from tests.faults.fixtures import Chat, only_long
+from tests.faults.fixtures import Chat
 from tests.faults.servers import Server, SQLiteStore, wait_for
 
 
@@ -118,7 +118,6 @@ class monitored:
         self.connection.close()
 
 
-@only_long
 async def test_subscription_that_was_idle_still_wakes(
     chat: Chat, seconds: Callable[[float, float], float]
 ) -> None:

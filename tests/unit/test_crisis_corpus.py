@@ -53,7 +53,7 @@ def test_no_text_stands_twice() -> None:
 def test_no_mould_is_used_over_and_over() -> None:
     """Lines that share their first six words are one mould; a model that learns it learns nothing."""
     starts = Counter(tuple(normalize(e.text).text.split()[:6]) for e in examples() if len(e.text.split()) > 7)
-    assert max(starts.values()) <= len(examples()) / 1000
+    assert max(starts.values()) <= 14  # of 24,600 lines
 
 
 @pytest.mark.parametrize("level", list(Level))
