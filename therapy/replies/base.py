@@ -39,9 +39,7 @@ class ReplyRequest:
     intensity: Literal["low", "medium", "high"] = "medium"
     approaches: tuple[str, ...] = ()
     helped_before: tuple[str, ...] = ()  # exercise slugs, most helpful first
-    closed: frozenset[str] = (
-        frozenset()
-    )  # slugs that a clinician or caution keeps from this player: not to be offered
+    closed: frozenset[str] = frozenset()  # slugs kept from this player by a clinician or a caution
     is_low: bool = False  # the crisis assessment was `check_in`: ask gently how things are
     seed: int = 0  # for what an engine draws at random; the same request gives the same draft
 

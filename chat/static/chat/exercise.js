@@ -19,7 +19,8 @@ export function retireCard(card) {
 export function planCard({ title, steps }) {
   const id = `exercise-${(cards += 1)}`;
   const lines = steps.map(({ text }) => h("li", {}, h("span", {}, text)));
-  return h("section", { class: "exercise plan", "aria-labelledby": id }, h("h2", { id, class: "exercise-title" }, icon("leaf"), title), h("ol", { class: "steps" }, lines));
+  const heading = h("h2", { id, class: "exercise-title" }, icon("leaf"), title);
+  return h("section", { class: "exercise plan", "aria-labelledby": id }, heading, h("ol", { class: "steps" }, lines));
 }
 
 /** `controls` are the buttons that came with the instruction: complete it, or one step on, back, or stop. */
